@@ -1,0 +1,183 @@
+"""Training with Model.fit, over the same batches in the same order as by hand."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from lowlevel import data
+from lowlevel.config import Config
+from lowlevel.keras_mode.layers import Dense, Logistic, Standardize
+from lowlevel.keras_mode.model import MODELS, CustomModel
+from lowlevel.runs import Epoch
+
+
+def build(config: Config, table: data.Table) -> CustomModel:
+    """Returns the untrained model that a run asks for; the table gives its inputs' moments."""
+    seeds = data.layer_seeds(config.seed, len(config.hidden_units) + 1)
+    layers: list[keras.layers.Layer] = []
+    if config.standardize:
+        layers.append(Standardize(name="standardize", dtype=config.dtype))
+    common = {
+        "kernel_regularizer": keras.regularizers.L2(config.l2) if config.l2 else None,
+        "dtype": config.dtype,
+    }
+    for index, units in enumerate(config.hidden_units):
+        start = keras.initializers.GlorotUniform(seeds[index])
+        layers.append(
+            Dense(
+                units, config.activation, kernel_initializer=start, name=f"dense_{index}", **common
+            )
+        )
+    start = keras.initializers.RandomNormal(stddev=0.05, seed=seeds[-1])
+    logistic = Logistic(config.likelihood, start, **common)
+    nn_block = keras.Sequential(layers, name="nn_block") if layers else None
+    model = MODELS[config.keras_hook](nn_block, logistic, dtype=config.dtype)
+    model.build((None, table.features.shape[1]))
+    if config.standardize:
+        layers[0].set_weights(data.moments(table.features))
+    return model
+
+
+def make_optimizer(config: Config) -> keras.optimizers.Optimizer:
+    """Returns the optimizer that a run asks for."""
+    if config.optimizer == "adam":
+        return keras.optimizers.Adam(config.learning_rate)
+    momentum = {"sgd": 0.0, "momentum": 0.9}[config.optimizer]
+    return keras.optimizers.SGD(config.learning_rate, momentum)
+
+
+def train(
+    model: CustomModel,
+    config: Config,
+    table: data.Table,
+    watch: Callable[[Sequence[Epoch], CustomModel], None],
+) -> list[Epoch]:
+    """Trains a model on a table.
+
+    Args:
+        model: what `build` made; its weights are updated in place.
+        config: the run's settings.
+        table: rows of the model's dtype.
+        watch: called after every `report_every` epochs, and at the end, with the records of the
+          epochs since its last call, and the model.
+
+    Returns:
+        A record for every epoch.
+
+    Raises:
+        ValueError: the loss is not finite.
+    """
+    steps = -(-table.rows // config.batch_size)
+    recorder = RecordCallback(config, watch)
+    callbacks: list[keras.callbacks.Callback] = [recorder]
+    if config.report_weights:
+        callbacks.append(ReportWeightsCallback(config.report_every))
+    with floatx(config.dtype):
+        model.compile(
+            optimizer=make_optimizer(config),
+            steps_per_execution=steps,
+            jit_compile=config.jit_compile,
+        )
+        model.fit(
+            batches(config, table),
+            epochs=config.epochs,
+            steps_per_epoch=steps,
+            shuffle=False,
+            verbose=0,
+            callbacks=callbacks,
+        )
+    return recorder.history
+
+
+def batches(config: Config, table: data.Table) -> tf.data.Dataset:
+    """Returns every batch of every epoch, one after the other.
+
+    It is one stream for all epochs, since `fit` may make an iterator more than once an epoch, and
+    an order that is the iterator's state would then be another than a loop's.
+    """
+    columns = tuple(tf.constant(column) for column in table.columns)
+
+    def epoch_batches(epoch: tf.Tensor) -> tf.data.Dataset:
+        order = tf.numpy_function(
+            lambda epoch: data.batch_order(config.seed, int(epoch), table.rows), [epoch], tf.int32
+        )
+        order = tf.ensure_shape(order, [table.rows])
+        starts = tf.data.Dataset.range(0, table.rows, config.batch_size)
+        return starts.map(lambda start: order[start : start + config.batch_size])
+
+    indices = tf.data.Dataset.range(config.epochs).flat_map(epoch_batches)
+    chosen = indices.map(lambda batch: tuple(tf.gather(column, batch) for column in columns))
+    return chosen.prefetch(tf.data.AUTOTUNE)
+
+
+@contextlib.contextmanager
+def floatx(dtype: str) -> Iterator[None]:
+    """Makes a dtype Keras's default: its optimizers keep the learning rate in that."""
+    before = keras.config.floatx()
+    keras.config.set_floatx(dtype)
+    try:
+        yield
+    finally:
+        keras.config.set_floatx(before)
+
+
+class RecordCallback(keras.callbacks.Callback):
+    """Keeps a record of every epoch, and shows a watcher the latest after every few."""
+
+    def __init__(
+        self, config: Config, watch: Callable[[Sequence[Epoch], CustomModel], None]
+    ) -> None:
+        """Starts with an empty history."""
+        super().__init__()
+        self.config = config
+        self.watch = watch
+        self.history: list[Epoch] = []
+        self.start = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Looks at the clock."""
+        self.start = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
+        """Adds a record."""
+        seconds = time.perf_counter() - self.start
+        self.history.append(Epoch(epoch + 1, logs["loss"], seconds))
+        unseen = epoch % self.config.report_every + 1
+        if unseen == self.config.report_every or epoch + 1 == self.config.epochs:
+            self.watch(self.history[-unseen:], self.model)
+
+
+class ReportWeightsCallback(keras.callbacks.Callback):
+    """Prints each layer's trainable arrays after each epoch, to see that they move."""
+
+    def __init__(self, every: int = 1, print_fn: Callable[[str], None] = print) -> None:
+        """Keeps how many epochs lie between two reports, and what is to print them."""
+        super().__init__()
+        self.every = every
+        self.print_fn = print_fn
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Prints the arrays in the order of the network, weight first, then bias."""
+        if (epoch + 1) % self.every == 0:
+            for weight in self.model.trainable_weights:
+                self.print_fn(f"{layer_and_name(weight)}\n{weight.numpy()}")
+
+
+def named_weights(model: CustomModel) -> dict[str, np.ndarray]:
+    """Returns every array of the model by name, `layer/variable`."""
+    return {layer_and_name(weight): weight.numpy() for weight in model.weights}
+
+
+def layer_and_name(weight: keras.Variable) -> str:
+    """Returns the end of a weight's path, `layer/variable`."""
+    return "/".join(weight.path.split("/")[-2:])
+
+
+def linear_predictor(model: CustomModel, features: np.ndarray) -> np.ndarray:
+    """Returns the model's z, `[rows]`, for features `[rows, columns]`."""
+    return model.logistic.linear_predictor(model.latent(tf.constant(features))).numpy()

@@ -1,0 +1,86 @@
+"""The one interface that both modes serve, and a run of either."""
+
+import importlib
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from lowlevel import evaluation, likelihoods
+from lowlevel.config import Config
+from lowlevel.data import Table
+from lowlevel.runs import Epoch
+
+# What a mode shows its progress to: the records since the last call, and the model.
+Watch = Callable[[Sequence[Epoch], Any], None]
+
+
+class Mode(Protocol):
+    """What `module_mode.training` and `keras_mode.training` both are; they say what each does."""
+
+    def build(self, config: Config, table: Table) -> Any:
+        """Returns the untrained model."""
+
+    def train(self, model: Any, config: Config, table: Table, watch: Watch) -> list[Epoch]:
+        """Trains a model and returns a record for every epoch."""
+
+    def named_weights(self, model: Any) -> dict[str, np.ndarray]:
+        """Returns every array of the model by name, `layer/variable`."""
+
+    def linear_predictor(self, model: Any, features: np.ndarray) -> np.ndarray:
+        """Returns the model's z, `[rows]`."""
+
+
+class Run(NamedTuple):
+    """What is left of a run.
+
+    Attributes:
+        history: a record for every epoch.
+        metrics: "nll", "accuracy" and "roc_auc" of the trained model on the training rows.
+        weights: every array of the trained model by name, `layer/variable`.
+    """
+
+    history: list[Epoch]
+    metrics: dict[str, float]
+    weights: dict[str, np.ndarray]
+
+
+def load(name: str) -> Mode:
+    """Returns a mode; only then is what it needs imported.
+
+    Args:
+        name: "module" or "keras"; it names the folder.
+    """
+    return importlib.import_module(f"lowlevel.{name}_mode.training")
+
+
+def run(name: str, config: Config, table: Table, watch: Watch) -> Run:
+    """Builds a model, trains it and evaluates it.
+
+    Args:
+        name: of the mode, "module" or "keras".
+        config: the run's settings.
+        table: the rows to train on, of the config's dtype.
+        watch: see `Watch`.
+
+    Raises:
+        ValueError: the loss is not finite, or the likelihood cannot be used.
+    """
+    mode = load(name)
+    model = mode.build(config, table)
+    history = mode.train(model, config, table, watch)
+    z = mode.linear_predictor(model, table.features)
+    return Run(history, evaluate(config.likelihood, z, table), mode.named_weights(model))
+
+
+def evaluate(likelihood: str, z: np.ndarray, table: Table) -> dict[str, float]:
+    """Returns "nll", "accuracy" and "roc_auc" of linear predictors `[rows]` on a table's labels."""
+    member = likelihoods.load(likelihood)
+    share = likelihoods.row_shares(tf.constant(table.labels), table.sample_weight)
+    nll = tf.reduce_sum(share * member.nll(tf.constant(z), tf.constant(table.labels)))
+    return {
+        "nll": float(nll),
+        "accuracy": evaluation.accuracy(table.labels, member.mean(tf.constant(z)).numpy()),
+        "roc_auc": evaluation.roc_auc(table.labels, z),
+    }

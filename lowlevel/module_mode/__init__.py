@@ -1,0 +1,1 @@
+"""The low-level way: tf.Module, tf.Variable, tf.function and tf.GradientTape."""

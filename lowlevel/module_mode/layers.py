@@ -1,0 +1,94 @@
+"""The layers: Standardize, Dense and Logistic as plain tf.Modules over tf.Variables."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from lowlevel import likelihoods
+
+ACTIVATIONS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
+    "linear": tf.identity,
+    "relu": tf.nn.relu,
+    "tanh": tf.nn.tanh,
+    "sigmoid": tf.nn.sigmoid,
+}
+
+
+def glorot_uniform(shape: Sequence[int], seed: int, dtype: str) -> tf.Tensor:
+    """Returns initial values, uniform within sqrt(6 / (inputs + outputs)) of 0.
+
+    Source: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
+    networks", AISTATS 2010, equation 16.
+
+    Args:
+        shape: inputs and outputs.
+        seed: from 0 to 2**31 - 3; a pure function of it.
+        dtype: "float32" or "float64".
+    """
+    limit = math.sqrt(6 / sum(shape))
+    return tf.random.stateless_uniform(
+        shape, [seed, 0], tf.cast(-limit, dtype), tf.cast(limit, dtype), dtype
+    )
+
+
+class Standardize(tf.Module):
+    """Takes away each column's mean and divides by its deviation; neither is trained."""
+
+    def __init__(self, mean: np.ndarray, deviation: np.ndarray, name: str = "standardize") -> None:
+        """Makes the two variables from `[columns]` arrays."""
+        super().__init__(name)
+        self.mean = tf.Variable(mean, trainable=False, name="mean")
+        self.deviation = tf.Variable(deviation, trainable=False, name="deviation")
+
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        """Returns `[n, columns]` for `[n, columns]`."""
+        return (x - self.mean) / self.deviation
+
+
+class Dense(tf.Module):
+    """An affine map and an activation: activation(x kernel + bias)."""
+
+    def __init__(
+        self, inputs: int, units: int, activation: str, seed: int, dtype: str, name: str
+    ) -> None:
+        """Makes the kernel, `[inputs, units]`, and the bias, `[units]`, zero at first."""
+        super().__init__(name)
+        self.kernel = tf.Variable(glorot_uniform([inputs, units], seed, dtype), name="kernel")
+        self.bias = tf.Variable(tf.zeros([units], dtype), name="bias")
+        self.activation = ACTIVATIONS[activation]
+
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        """Returns `[n, units]` for `[n, inputs]`."""
+        # As Keras does it: the two give one value, but their gradients sum in another order.
+        add = tf.nn.bias_add if self.bias.shape[0] > 1 else tf.add
+        return self.activation(add(tf.matmul(x, self.kernel), self.bias))
+
+
+def linear_predictor(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+    """Returns z = x kernel + bias, `[n]`, for `[n, inputs]`, `[inputs, 1]` and `[1]`."""
+    return tf.squeeze(tf.nn.bias_add(tf.matmul(x, kernel), bias), -1)
+
+
+class Logistic(tf.Module):
+    """The output layer: a linear predictor, and the probability that a likelihood makes of it."""
+
+    def __init__(
+        self, inputs: int, likelihood: str, seed: int, dtype: str, name: str = "logistic"
+    ) -> None:
+        """Makes the kernel, `[inputs, 1]`, and the bias, `[1]`, zero at first."""
+        super().__init__(name)
+        self.likelihood = likelihoods.load(likelihood)
+        # Small, so that the first probabilities are near 1/2 and the first loss is finite.
+        start = tf.random.stateless_normal([inputs, 1], [seed, 0], stddev=0.05, dtype=dtype)
+        self.kernel = tf.Variable(start, name="kernel")
+        self.bias = tf.Variable(tf.zeros([1], dtype), name="bias")
+
+    def linear_predictor(self, x: tf.Tensor) -> tf.Tensor:
+        """Returns z = x kernel + bias, `[n]` for `[n, inputs]`."""
+        return linear_predictor(x, self.kernel, self.bias)
+
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        """Returns P(y = 1), `[n]` for `[n, inputs]`."""
+        return self.likelihood.mean(self.linear_predictor(x))

@@ -1,0 +1,116 @@
+"""A run's folder: the record of each epoch, and what is kept of a run when it is over."""
+
+import contextlib
+import dataclasses
+import json
+import math
+import pathlib
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from typing import BinaryIO
+
+import numpy as np
+
+from lowlevel.config import Config
+
+
+@dataclasses.dataclass(frozen=True)
+class Epoch:
+    """What is known of an epoch when it ends.
+
+    Attributes:
+        epoch: counted from 1.
+        nll: mean negative log-likelihood a row, in nats, of each batch as it stood before its
+          update; a short last batch counts by its rows. No penalty is in it.
+        seconds: wall-clock time it took.
+
+    Raises:
+        ValueError: `nll` is not finite.
+    """
+
+    epoch: int
+    nll: float
+    seconds: float
+
+    def __post_init__(self) -> None:
+        """Refuses to go on after a divergence."""
+        if not math.isfinite(self.nll):
+            raise ValueError(
+                f"Expected a finite mean NLL, got {self.nll} in epoch {self.epoch}: "
+                "lower learning_rate, or set standardize"
+            )
+
+
+def check_folder(folder: str) -> None:
+    """Raises ValueError unless a run's folder is there, or can be made, and can be written.
+
+    Leaves nothing behind: what it has to make in order to know is removed again.
+    """
+    path = pathlib.Path(folder)
+    made = [parent for parent in (path, *path.parents) if not parent.exists()]
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"output_dir: expected a folder that can be written, got {folder} ({error.strerror})"
+        ) from error
+    finally:
+        for parent in made:
+            with contextlib.suppress(OSError):
+                parent.rmdir()
+
+
+def write(
+    folder: str,
+    config: Config,
+    history: Sequence[Epoch],
+    metrics: Mapping[str, float],
+    weights: Mapping[str, np.ndarray],
+) -> None:
+    """Writes `config.json`, `history.csv`, `metrics.json` and `weights.npz` into a folder.
+
+    Each file appears whole or not at all.
+
+    Args:
+        folder: made if it is not there.
+        config: the run's settings.
+        history: a record for every epoch.
+        metrics: by name, of the trained model on the training rows.
+        weights: by name, `layer/variable`.
+
+    Raises:
+        OSError: the folder cannot be made or written.
+    """
+    path = pathlib.Path(folder)
+    path.mkdir(parents=True, exist_ok=True)
+    with _replacing(path / "config.json") as file:
+        file.write(_json(dataclasses.asdict(config)))
+    with _replacing(path / "history.csv") as file:
+        file.write(_csv(history))
+    with _replacing(path / "metrics.json") as file:
+        file.write(_json(metrics))
+    with _replacing(path / "weights.npz") as file:
+        np.savez(file, **weights)
+
+
+@contextlib.contextmanager
+def _replacing(path: pathlib.Path) -> Iterator[BinaryIO]:
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("wb") as file:
+            yield file
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _json(values: Mapping[str, object]) -> bytes:
+    return (json.dumps(values, indent=2) + "\n").encode()
+
+
+def _csv(history: Sequence[Epoch]) -> bytes:
+    names = [field.name for field in dataclasses.fields(Epoch)]
+    rows = [names, *(dataclasses.astuple(epoch) for epoch in history)]
+    return "".join(",".join(map(str, row)) + "\n" for row in rows).encode()

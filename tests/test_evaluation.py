@@ -1,0 +1,34 @@
+"""Metrics, against scikit-learn's."""
+
+import math
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from lowlevel import evaluation
+
+
+def labels_and_scores(levels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two hundred labels, and scores of so many levels: few make many ties."""
+    random = np.random.default_rng(0)
+    labels = (random.random(200) < 0.7).astype(np.float32)
+    return labels, np.round(random.random(200) * levels) / levels
+
+
+@pytest.mark.parametrize("levels", [1, 3, 1_000_000])
+def test_roc_auc_is_scikit_learns(levels: int) -> None:
+    labels, scores = labels_and_scores(levels)
+    # Both are sums of 200 ranks in float64.
+    expected = pytest.approx(metrics.roc_auc_score(labels, scores), abs=1e-12)
+    assert evaluation.roc_auc(labels, scores) == expected
+
+
+def test_roc_auc_of_one_class_is_not_a_number() -> None:
+    assert math.isnan(evaluation.roc_auc(np.ones(3), np.arange(3)))
+
+
+def test_accuracy_is_scikit_learns() -> None:
+    labels, scores = labels_and_scores(10)
+    expected = metrics.accuracy_score(labels == 1, scores >= 0.5)
+    assert evaluation.accuracy(labels, scores) == pytest.approx(expected)

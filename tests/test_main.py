@@ -1,0 +1,166 @@
+"""main.py from outside: what it prints and writes, and what it says to a wrong flag."""
+
+import csv
+import dataclasses
+import json
+import pathlib
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from lowlevel.config import Config
+
+MODES = ("module", "keras", "compare")
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_run_says_nothing_on_standard_error(
+    mode: str, jit_compile: bool, run_main: Callable
+) -> None:
+    finished = run_main(f"--mode={mode}", f"--jit_compile={jit_compile}")
+    assert (finished.returncode, finished.stderr) == (0, "")
+
+
+def test_a_failing_import_is_seen_whole(run_main: Callable, tmp_path: pathlib.Path) -> None:
+    broken = tmp_path / "site" / "tensorflow"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text(
+        "import os\nos.write(2, b'cannot load libthing.so\\n')\nraise ImportError('no libthing')\n"
+    )
+    finished = run_main(environment={"PYTHONPATH": str(broken.parent)})
+    assert finished.returncode != 0
+    assert "cannot load libthing.so" in finished.stderr
+    assert "ImportError: no libthing" in finished.stderr
+
+
+def test_compare_prints_every_epoch_and_a_verdict(run_main: Callable) -> None:
+    lines = run_main("--mode=compare", "--epochs=3").stdout.splitlines()
+    assert [line.split()[0] for line in lines[3:6]] == ["1", "2", "3"]
+    assert lines[-1].startswith("the same experiment, bit for bit")
+
+
+def test_compare_fails_when_the_modes_differ_by_more_than_is_promised(run_main: Callable) -> None:
+    program = (
+        "import sys, main\n"
+        "from lowlevel import comparison\n"
+        "comparison.largest_differences = lambda first, second: (1e-9, 1e-9)\n"
+        "main.main(main.parse_flags(sys.argv))\n"
+    )
+    finished = run_main("--mode=compare", "--epochs=1", program=program)
+    assert finished.returncode == 1
+    assert finished.stdout.splitlines()[-1].startswith("NOT the same experiment")
+
+
+def test_two_processes_with_one_seed_give_equal_bits_and_another_seed_does_not(
+    run_main: Callable, tmp_path: pathlib.Path
+) -> None:
+    weights = []
+    for folder, seed in (("first", 3), ("second", 3), ("third", 4)):
+        assert run_main(f"--seed={seed}", f"--output_dir={folder}").returncode == 0
+        with np.load(tmp_path / folder / "weights.npz") as arrays:
+            weights.append({name: arrays[name].tobytes() for name in arrays.files})
+    assert weights[0] == weights[1]
+    assert all(weights[0][name] != weights[2][name] for name in weights[0])
+
+
+def test_both_modes_write_the_same_files_in_the_same_form(
+    run_main: Callable, tmp_path: pathlib.Path
+) -> None:
+    finished = run_main("--mode=compare", "--output_dir=out", "--epochs=3", "--standardize")
+    assert finished.returncode == 0
+    for mode in ("module", "keras"):
+        folder = tmp_path / "out" / mode
+        assert sorted(path.name for path in folder.iterdir()) == [
+            "config.json",
+            "history.csv",
+            "metrics.json",
+            "weights.npz",
+        ]
+        assert json.loads((folder / "config.json").read_text())["epochs"] == 3
+        assert set(json.loads((folder / "metrics.json").read_text())) == {
+            "nll",
+            "accuracy",
+            "roc_auc",
+        }
+        with (folder / "history.csv").open(newline="") as file:
+            assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2", "3"]
+        with np.load(folder / "weights.npz") as arrays:
+            assert set(arrays.files) == {
+                "standardize/mean",
+                "standardize/deviation",
+                "dense_0/kernel",
+                "dense_0/bias",
+                "logistic/kernel",
+                "logistic/bias",
+            }
+
+
+def test_the_metrics_are_those_of_the_written_weights(
+    run_main: Callable, tmp_path: pathlib.Path, credit: Callable
+) -> None:
+    run_main("--output_dir=out", "--dtype=float64")
+    with np.load(tmp_path / "out" / "weights.npz") as arrays:
+        weights = dict(arrays)
+    table = credit("float64")
+    hidden = table.features @ weights["dense_0/kernel"] + weights["dense_0/bias"]
+    z = (hidden @ weights["logistic/kernel"] + weights["logistic/bias"])[:, 0]
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    # A mean of 1,000 terms in float64.
+    assert metrics["nll"] == pytest.approx(np.mean(np.logaddexp(0, z) - table.labels * z), 1e-12)
+    assert metrics["accuracy"] == pytest.approx(np.mean((z >= 0) == table.labels))
+
+
+def test_flags_may_come_from_a_file(run_main: Callable, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "flags").write_text("--epochs=2\n--hidden_units=\n--report_weights\n")
+    lines = run_main("--flagfile=flags").stdout.splitlines()
+    assert lines[1].split() == ["epoch", "nll", "seconds"]
+    assert "dense_0/kernel" not in lines
+    assert lines.count("logistic/kernel") == 2
+
+
+@pytest.mark.parametrize(
+    ("flag", "wanted"),
+    [
+        ("--mode=tensorflow", "module|keras|compare"),
+        ("--epochs=0", "--epochs: expected a whole number of at least 1, got 0"),
+        ("--epochs=many", "--epochs wants: passes over the rows, at least 1"),
+        ("--learning_rate=-0.1", "--learning_rate: expected a positive number, got -0.1"),
+        ("--batch_size=0", "--batch_size: expected a whole number of at least 1, got 0"),
+        ("--hidden_units=0", "--hidden_units: expected whole numbers of at least 1, got 0"),
+        ("--hidden_units=4,x", "--hidden_units: expected whole numbers of at least 1, got 4,x"),
+        ("--output_dir=/dev/null/out", "output_dir: expected a folder that can be written"),
+        ("--data_dir=/dev/null/data", "data_dir: expected a folder that can be written"),
+        ("--likelihood=logot", "give one of logit, probit, cloglog, or FILE.py:NAME"),
+        ("--epoch=3", "Unknown command line flag 'epoch'"),
+        ("keras", "expected flags only, got keras"),
+        ("--flagfile=missing", "missing"),
+    ],
+)
+def test_a_bad_flag_gets_one_clear_line_and_leaves_nothing(
+    flag: str, wanted: str, run_main: Callable, tmp_path: pathlib.Path
+) -> None:
+    finished = run_main("--output_dir=out", flag)
+    assert finished.returncode != 0
+    assert len(finished.stderr.splitlines()) == 1
+    assert finished.stderr.startswith("main.py: ")
+    assert wanted in finished.stderr
+    assert finished.stdout == ""
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_divergence_gets_one_clear_line_and_leaves_nothing(
+    run_main: Callable, tmp_path: pathlib.Path
+) -> None:
+    finished = run_main("--output_dir=out", "--learning_rate=1e30")
+    assert finished.returncode != 0
+    assert len(finished.stderr.splitlines()) == 1
+    assert "lower learning_rate, or set standardize" in finished.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_help_names_every_setting(run_main: Callable) -> None:
+    text = run_main("--helpshort").stdout
+    for field in dataclasses.fields(Config):
+        assert f"--{field.name}:" in text or f"--[no]{field.name}:" in text
