@@ -19,7 +19,8 @@ def test_the_layers_compute_what_numpy_does(mode: str) -> None:
     hidden = np.tanh(scaled @ weights["dense_0/kernel"] + weights["dense_0/bias"])
     z = (hidden @ weights["logistic/kernel"] + weights["logistic/bias"])[:, 0]
     # Sums of a few products in float64.
-    np.testing.assert_allclose(model(tf.constant(table.features)), 1 / (1 + np.exp(-z)), rtol=1e-13)
+    expected = 1 / (1 + np.exp(-z[:, None]))
+    np.testing.assert_allclose(model(tf.constant(table.features)), expected, rtol=1e-13)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

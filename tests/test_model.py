@@ -113,14 +113,30 @@ def fitted(hook: str) -> CustomModel:
     table = wings.small_table(dtype="float32")
     keras.utils.set_random_seed(0)
     model = MODELS[hook](Dense(4, name="dense_layer"))
-    model.compile(optimizer=keras.optimizers.SGD(0.1), metrics=[keras.metrics.AUC(name="auc")])
+    model.compile(optimizer=keras.optimizers.SGD(0.1), metrics=["accuracy"])
     model.fit(*table.columns, epochs=2, verbose=0, validation_data=table.columns)
     return model
 
 
 @pytest.mark.parametrize("hook", MODELS)
 def test_fit_reports_loss_and_compiled_metrics_of_training_and_validation(hook: str) -> None:
-    assert set(fitted(hook).history.history) == {"loss", "auc", "val_loss", "val_auc"}
+    assert set(fitted(hook).history.history) == {
+        "loss",
+        "accuracy",
+        "val_loss",
+        "val_accuracy",
+    }
+
+
+@pytest.mark.parametrize("hook", MODELS)
+def test_evaluate_gives_the_loss_first_and_then_keras_metrics(hook: str) -> None:
+    table = wings.small_table(dtype="float32")
+    model = fitted(hook)
+    by_name = model.evaluate(*table.columns, verbose=0, return_dict=True)
+    loss, accuracy = model.evaluate(*table.columns, verbose=0)
+    assert (loss, accuracy) == (by_name["loss"], by_name["accuracy"])
+    predicted = model.predict(table.features, verbose=0)[:, 0] >= 0.5
+    assert accuracy == pytest.approx(np.mean(predicted == (table.labels == 1)))
 
 
 @pytest.mark.parametrize("hook", MODELS)
@@ -129,7 +145,7 @@ def test_evaluate_is_the_recomputed_loss(hook: str) -> None:
     model = fitted(hook)
     # Batches of 32 and of 8: the short one must count by its rows.
     found = model.evaluate(*table.columns, verbose=0, return_dict=True)["loss"]
-    z = special.logit(model.predict(table.features, verbose=0).astype(np.float64))
+    z = special.logit(model.predict(table.features, verbose=0)[:, 0].astype(np.float64))
     expected = np.mean(np.logaddexp(0, z) - table.labels * z)
     # The probabilities are float32.
     assert found == pytest.approx(expected, rel=1e-5)

@@ -82,5 +82,5 @@ class Logistic(keras.layers.Layer):
         return linear_predictor(x, self.kernel, self.bias)
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns P(y = 1), `[n]` for `[n, inputs]`."""
-        return self.likelihood.mean(self.linear_predictor(x))
+        """Returns P(y = 1), `[n, 1]` for `[n, inputs]`, as Keras's metrics know it."""
+        return tf.expand_dims(self.likelihood.mean(self.linear_predictor(x)), 1)

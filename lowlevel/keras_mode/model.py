@@ -64,7 +64,7 @@ class CustomModel(keras.Model):
         return x if self.nn_block is None else self.nn_block(x, training=training)
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Returns P(y = 1), `[n]`, for features `[n, columns]`."""
+        """Returns P(y = 1), `[n, 1]`, for features `[n, columns]`."""
         return self.logistic(self.latent(x, training))
 
     def loss_fn(
@@ -140,8 +140,9 @@ class CustomModel(keras.Model):
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """The metrics, less Keras's own "loss", whose name `loss_tracker` takes."""
-        return [m for m in super().metrics if m is self.loss_tracker or m.name != "loss"]
+        """The metrics; first comes `loss_tracker`, in the place of Keras's own "loss"."""
+        others = [metric for metric in super().metrics if metric.name != "loss"]
+        return [self.loss_tracker, *others]
 
 
 @keras.saving.register_keras_serializable("lowlevel")

@@ -90,5 +90,5 @@ class Logistic(tf.Module):
         return linear_predictor(x, self.kernel, self.bias)
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns P(y = 1), `[n]` for `[n, inputs]`."""
-        return self.likelihood.mean(self.linear_predictor(x))
+        """Returns P(y = 1), `[n, 1]` for `[n, inputs]`."""
+        return tf.expand_dims(self.likelihood.mean(self.linear_predictor(x)), 1)

@@ -40,7 +40,7 @@ class CustomModel(tf.Module):
         return x
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns P(y = 1), `[n]`, for features `[n, columns]`."""
+        """Returns P(y = 1), `[n, 1]`, for features `[n, columns]`."""
         return self.logistic(self.latent(x))
 
     def loss_fn(
