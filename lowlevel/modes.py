@@ -1,7 +1,6 @@
 """The one interface that both modes serve, and a run of either."""
 
 import importlib
-from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -10,10 +9,7 @@ import tensorflow as tf
 from lowlevel import evaluation, likelihoods
 from lowlevel.config import Config
 from lowlevel.data import Table
-from lowlevel.runs import Epoch
-
-# What a mode shows its progress to: the records since the last call, and the model.
-Watch = Callable[[Sequence[Epoch], Any], None]
+from lowlevel.runs import Epoch, Watch
 
 
 class Mode(Protocol):
@@ -62,7 +58,7 @@ def run(name: str, config: Config, table: Table, watch: Watch) -> Run:
         name: of the mode, "module" or "keras".
         config: the run's settings.
         table: the rows to train on, of the config's dtype.
-        watch: see `Watch`.
+        watch: called after every `report_every` epochs, and at the end.
 
     Raises:
         ValueError: the loss is not finite, or the likelihood cannot be used.

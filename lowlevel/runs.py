@@ -6,8 +6,9 @@ import json
 import math
 import pathlib
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from typing import BinaryIO
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -39,6 +40,46 @@ class Epoch:
                 f"Expected a finite mean NLL, got {self.nll} in epoch {self.epoch}: "
                 "lower learning_rate, or set standardize"
             )
+
+
+# Sees the records of the epochs since it was last called, and the model as it is now.
+Watch = Callable[[Sequence[Epoch], Any], None]
+
+
+class History:
+    """The records of a run as they come, shown to a watcher every few epochs and at the end."""
+
+    def __init__(self, config: Config, watch: Watch) -> None:
+        """Starts the clock of the first epoch."""
+        self.config = config
+        self.watch = watch
+        self.epochs: list[Epoch] = []
+        self.shown = 0
+        self.start = time.perf_counter()
+
+    def add(self, losses: Sequence[float], model: Any) -> bool:
+        """Records epochs that have ended; returns whether this called for a report.
+
+        Args:
+            losses: the mean NLL of each epoch that ended since the last call, if any; they share
+              the time evenly.
+            model: for the watcher.
+
+        Raises:
+            ValueError: a loss is not finite.
+        """
+        if not len(losses):
+            return False
+        seconds = (time.perf_counter() - self.start) / len(losses)
+        for loss in losses:
+            self.epochs.append(Epoch(len(self.epochs) + 1, float(loss), seconds))
+        ended = len(self.epochs)
+        report = ended % self.config.report_every == 0 or ended == self.config.epochs
+        if report:
+            self.watch(self.epochs[self.shown :], model)
+            self.shown = ended
+        self.start = time.perf_counter()
+        return report
 
 
 def check_folder(folder: str) -> None:

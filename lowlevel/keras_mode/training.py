@@ -1,8 +1,7 @@
 """Training with Model.fit, over the same batches in the same order as by hand."""
 
 import contextlib
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -13,7 +12,7 @@ from lowlevel import data
 from lowlevel.config import Config
 from lowlevel.keras_mode.layers import Dense, Logistic, Standardize
 from lowlevel.keras_mode.model import MODELS, CustomModel
-from lowlevel.runs import Epoch
+from lowlevel.runs import Epoch, History, Watch
 
 
 def build(config: Config, table: data.Table) -> CustomModel:
@@ -51,12 +50,7 @@ def make_optimizer(config: Config) -> keras.optimizers.Optimizer:
     return keras.optimizers.SGD(config.learning_rate, momentum)
 
 
-def train(
-    model: CustomModel,
-    config: Config,
-    table: data.Table,
-    watch: Callable[[Sequence[Epoch], CustomModel], None],
-) -> list[Epoch]:
+def train(model: CustomModel, config: Config, table: data.Table, watch: Watch) -> list[Epoch]:
     """Trains a model on a table.
 
     Args:
@@ -73,8 +67,8 @@ def train(
         ValueError: the loss is not finite.
     """
     steps = -(-table.rows // config.batch_size)
-    recorder = RecordCallback(config, watch)
-    callbacks: list[keras.callbacks.Callback] = [recorder]
+    history = History(config, watch)
+    callbacks: list[keras.callbacks.Callback] = [RecordCallback(history)]
     if config.report_weights:
         callbacks.append(ReportWeightsCallback(config.report_every))
     with floatx(config.dtype):
@@ -91,7 +85,7 @@ def train(
             verbose=0,
             callbacks=callbacks,
         )
-    return recorder.history
+    return history.epochs
 
 
 def batches(config: Config, table: data.Table) -> tf.data.Dataset:
@@ -104,7 +98,7 @@ def batches(config: Config, table: data.Table) -> tf.data.Dataset:
 
     def epoch_batches(epoch: tf.Tensor) -> tf.data.Dataset:
         order = tf.numpy_function(
-            lambda epoch: data.batch_order(config.seed, int(epoch), table.rows), [epoch], tf.int32
+            lambda epoch: data.batch_order(config.seed, int(epoch), table.rows), [epoch], tf.int64
         )
         order = tf.ensure_shape(order, [table.rows])
         starts = tf.data.Dataset.range(0, table.rows, config.batch_size)
@@ -127,29 +121,16 @@ def floatx(dtype: str) -> Iterator[None]:
 
 
 class RecordCallback(keras.callbacks.Callback):
-    """Keeps a record of every epoch, and shows a watcher the latest after every few."""
+    """Adds each epoch's loss to a history."""
 
-    def __init__(
-        self, config: Config, watch: Callable[[Sequence[Epoch], CustomModel], None]
-    ) -> None:
-        """Starts with an empty history."""
+    def __init__(self, history: History) -> None:
+        """Keeps the history."""
         super().__init__()
-        self.config = config
-        self.watch = watch
-        self.history: list[Epoch] = []
-        self.start = 0.0
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Looks at the clock."""
-        self.start = time.perf_counter()
+        self.history = history
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
         """Adds a record."""
-        seconds = time.perf_counter() - self.start
-        self.history.append(Epoch(epoch + 1, logs["loss"], seconds))
-        unseen = epoch % self.config.report_every + 1
-        if unseen == self.config.report_every or epoch + 1 == self.config.epochs:
-            self.watch(self.history[-unseen:], self.model)
+        self.history.add([logs["loss"]], self.model)
 
 
 class ReportWeightsCallback(keras.callbacks.Callback):
@@ -163,7 +144,7 @@ class ReportWeightsCallback(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Prints the arrays in the order of the network, weight first, then bias."""
-        if (epoch + 1) % self.every == 0:
+        if (epoch + 1) % self.every == 0 or epoch + 1 == self.params["epochs"]:
             for weight in self.model.trainable_weights:
                 self.print_fn(f"{layer_and_name(weight)}\n{weight.numpy()}")
 

@@ -1,7 +1,6 @@
 """Training by hand: a compiled loop over batches, from one report to the next."""
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -11,7 +10,7 @@ from lowlevel.config import Config
 from lowlevel.module_mode.layers import Dense, Logistic, Standardize
 from lowlevel.module_mode.model import CustomModel
 from lowlevel.module_mode.optimizers import Optimizer, make_optimizer
-from lowlevel.runs import Epoch
+from lowlevel.runs import Epoch, History, Watch
 
 
 def build(config: Config, table: data.Table) -> CustomModel:
@@ -30,12 +29,7 @@ def build(config: Config, table: data.Table) -> CustomModel:
     return CustomModel(layers, logistic, config.l2)
 
 
-def train(
-    model: CustomModel,
-    config: Config,
-    table: data.Table,
-    watch: Callable[[Sequence[Epoch], CustomModel], None],
-) -> list[Epoch]:
+def train(model: CustomModel, config: Config, table: data.Table, watch: Watch) -> list[Epoch]:
     """Trains a model on a table.
 
     Args:
@@ -51,62 +45,42 @@ def train(
     Raises:
         ValueError: the loss is not finite.
     """
-    run_epochs = compile_epochs(model, make_optimizer(config, model.trainable_variables), config)
-    columns = [tf.constant(column) for column in table.columns]
-    history: list[Epoch] = []
-    unseen = 0
-    for block, orders in data.order_blocks(config, table.rows):
-        start = time.perf_counter()
-        losses = run_epochs(orders, tf.constant(len(block)), *columns).numpy()
-        seconds = (time.perf_counter() - start) / len(block)
-        history += [Epoch(epoch + 1, float(losses[i]), seconds) for i, epoch in enumerate(block)]
-        unseen += len(block)
-        if len(history) % config.report_every == 0 or len(history) == config.epochs:
-            watch(history[-unseen:], model)
-            unseen = 0
-            if config.report_weights:
-                report_weights(model)
-    return history
+    history = History(config, watch)
+    train_steps = compile_steps(model, make_optimizer(config, model.trainable_variables), config)
+    steps_an_epoch = -(-table.rows // config.batch_size)
+    sums = np.empty(0)
+    for steps, columns in data.batch_stacks(config, table):
+        losses = train_steps(tf.constant(steps), *columns).numpy()[:steps]
+        sums = np.append(sums, losses * columns[0].shape[1])
+        # What of these steps completes an epoch, and what begins one.
+        ended, sums = np.split(sums, [len(sums) - len(sums) % steps_an_epoch])
+        means = ended.reshape(-1, steps_an_epoch).sum(axis=1) / table.rows
+        if history.add(means, model) and config.report_weights:
+            report_weights(model)
+    return history.epochs
 
 
-def compile_epochs(
+def compile_steps(
     model: CustomModel, optimizer: Optimizer, config: Config
 ) -> Callable[..., tf.Tensor]:
-    """Returns a compiled function that trains for some epochs.
+    """Returns a compiled function that takes a step on each batch of a stack.
 
-    Its arguments are the orders of the rows, int32 `[longest block, rows]`, the number of epochs
-    to train for, and the table's columns; it returns the mean NLL of each epoch, `[longest
-    block]`. It is traced once, whatever the number of epochs.
+    Its arguments are the number of steps and the table's columns, `[stack, batch size, ...]` each;
+    it returns the mean NLL of each batch from before its update, `[stack]`, 0 past the last step.
+    It is traced once for each batch size.
     """
-    batch_size = config.batch_size
-    # Only the loops below are for autograph to convert; the step has none, and it takes long.
+    # Only the loop below is for autograph to convert; the step has none, and it takes long.
     train_step = tf.autograph.experimental.do_not_convert(model.train_step)
 
     @tf.function(jit_compile=config.jit_compile)
-    def run_epochs(orders: tf.Tensor, epochs: tf.Tensor, *columns: tf.Tensor) -> tf.Tensor:
-        rows = orders.shape[1]
-        steps, short = divmod(rows, batch_size)
-        # Reshaped here, every batch has a static shape, which a slice that moves with the loop
-        # has not.
-        batches = tf.reshape(orders[:, : rows - short], [-1, steps, batch_size])
-        short_batches = orders[:, rows - short :]
-        losses = tf.zeros([orders.shape[0]], config.dtype)
-
-        def train_on(batch: tf.Tensor) -> tf.Tensor:
-            loss = train_step(optimizer, *(tf.gather(column, batch) for column in columns))
-            return loss * batch.shape[0]
-
-        for epoch in tf.range(epochs):
-            total = tf.zeros([], config.dtype)
-            if steps:
-                for step in tf.range(steps):
-                    total += train_on(batches[epoch, step])
-            if short:
-                total += train_on(short_batches[epoch])
-            losses = tf.tensor_scatter_nd_update(losses, [[epoch]], [total / rows])
+    def train_steps(steps: tf.Tensor, *columns: tf.Tensor) -> tf.Tensor:
+        losses = tf.zeros(columns[0].shape[:1], config.dtype)
+        for step in tf.range(steps):
+            loss = train_step(optimizer, *(column[step] for column in columns))
+            losses = tf.tensor_scatter_nd_update(losses, [[step]], [loss])
         return losses
 
-    return run_epochs
+    return train_steps
 
 
 def named_weights(model: CustomModel) -> dict[str, np.ndarray]:
