@@ -22,7 +22,8 @@ flags.DEFINE_enum(
     "mode",
     _DEFAULTS.mode,
     settings.MODES,
-    "module: tf.Module and a loop by hand; keras: Model.fit; compare: both, side by side",
+    "module: tf.Module and a loop by hand; keras: Model.fit; compare: both, side by side; "
+    "check: the gradients of the likelihood, in both",
 )
 flags.DEFINE_integer("epochs", _DEFAULTS.epochs, "passes over the rows, at least 1")
 flags.DEFINE_integer("batch_size", _DEFAULTS.batch_size, "rows in a batch, at least 1")
@@ -92,6 +93,9 @@ def run(config: Config) -> None:
     from lowlevel import data, likelihoods
 
     likelihoods.load(config.likelihood)
+    if config.mode == "check":
+        check(config)
+        return
     table = data.load_german_credit(config.dtype, config.data_dir)
     print(f"{data.NAME}: {table.rows} rows, {table.features.shape[1]} features; {config.mode} mode")
     if config.mode == "compare":
@@ -135,6 +139,20 @@ def run_both(config: Config, table: "Table") -> None:
     print(verdict(result))
     if not result.agrees:
         sys.exit(1)
+
+
+def check(config: Config) -> None:
+    """Prints how right the gradients of the likelihood are, which decides the exit."""
+    from lowlevel import likelihood_check
+
+    rows = likelihood_check.check_likelihood(config)
+    for line in likelihood_check.format_rows(rows):
+        print(line)
+    wrong = [row for row in rows if not row.agrees]
+    if wrong:
+        print(f"{config.likelihood}: {len(wrong)} of {len(rows)} rows are NOT right")
+        sys.exit(1)
+    print(f"{config.likelihood}: all is right")
 
 
 def verdict(result: "comparison.Comparison") -> str:

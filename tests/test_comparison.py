@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import optimize
+from sklearn import metrics
+from sklearn.linear_model import LogisticRegression
 
 from lowlevel import comparison, modes
 from lowlevel.config import Config
-from tests import wings
+from tests import reference, wings
 
 HIDDEN = ((), (4,), (16, 8), (1,))
 
@@ -53,23 +56,44 @@ def test_xla_differs_by_rounding_alone(standardize: bool, credit: Callable) -> N
     assert result.agrees
 
 
+def maximum_likelihood(likelihood: str, table: Any) -> float:
+    """The least mean NLL that any weights have on a table, by SciPy's BFGS and its functions."""
+    features = (table.features - table.features.mean(0)) / table.features.std(0)
+    inputs = np.column_stack([features, np.ones(table.rows)]).astype(np.float64)
+
+    def mean_nll(weights: np.ndarray) -> float:
+        one, zero = (reference.rapid(likelihood, inputs @ weights, y).nll for y in (1, 0))
+        return float(np.mean(np.where(table.labels == 1, one, zero)))
+
+    return optimize.minimize(mean_nll, np.zeros(inputs.shape[1]), method="BFGS").fun
+
+
 @pytest.mark.parametrize("mode", wings.MODES)
-def test_both_reach_the_maximum_likelihood(mode: str, credit: Callable) -> None:
-    run = modes.run(
-        mode,
-        Config(
-            standardize=True,
-            optimizer="adam",
-            learning_rate=0.01,
-            epochs=2000,
-            batch_size=1000,
-            report_every=2000,
-        ),
-        credit("float32"),
-        lambda epochs, model: None,
+@pytest.mark.parametrize("likelihood", reference.RAPID)
+def test_every_likelihood_trains_to_its_maximum(
+    mode: str, likelihood: str, credit: Callable
+) -> None:
+    config = Config(
+        likelihood=likelihood,
+        standardize=True,
+        optimizer="adam",
+        learning_rate=0.01,
+        epochs=2000,
+        batch_size=1000,
+        report_every=2000,
     )
-    # scikit-learn's LogisticRegression without a penalty: 0.4676673.
-    assert run.metrics["nll"] == pytest.approx(0.467667, abs=1e-5)
+    run = modes.run(mode, config, credit("float32"), lambda epochs, model: None)
+    expected = maximum_likelihood(likelihood, credit("float64"))
+    assert run.metrics["nll"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_maximum_for_the_logit_is_scikit_learns(credit: Callable) -> None:
+    table = credit("float64")
+    features = (table.features - table.features.mean(0)) / table.features.std(0)
+    model = LogisticRegression(C=np.inf, tol=1e-10, max_iter=10_000).fit(features, table.labels)
+    expected = metrics.log_loss(table.labels, model.predict_proba(features))
+    # BFGS stops at a gradient of 1e-5.
+    assert maximum_likelihood("logit", table) == pytest.approx(expected, abs=1e-8)
 
 
 def test_a_mode_that_goes_its_own_way_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
