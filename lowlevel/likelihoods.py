@@ -405,7 +405,7 @@ def _run_file(path: Path) -> ModuleType:
     try:
         plan.loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        raise ValueError(f"Cannot run {path}: {_in_one_line(error)}") from error
+        raise ValueError(f"Cannot run {path}: {in_one_line(error)}") from error
     finally:
         sys.dont_write_bytecode = writes_nothing
     return module
@@ -422,7 +422,7 @@ def _probe(spec: str, likelihood: Likelihood) -> None:
             try:
                 values = tf.convert_to_tensor(function(*arguments))
             except Exception as error:
-                cause = _in_one_line(error)
+                cause = in_one_line(error)
                 raise ValueError(f"Likelihood {spec!r}: {quantity} fails: {cause}") from error
             if values.shape != z.shape or values.dtype != dtype:
                 raise ValueError(
@@ -438,7 +438,8 @@ def _probe(spec: str, likelihood: Likelihood) -> None:
                 )
 
 
-def _in_one_line(error: BaseException) -> str:
+def in_one_line(error: BaseException) -> str:
+    """An exception's type and message, on one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 

@@ -1,0 +1,215 @@
+"""The check of a likelihood: what is right passes, what is wrong is found, with the logit."""
+
+import builtins
+import functools
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+import tensorflow as tf
+
+from lowlevel import likelihood_check, likelihoods
+from lowlevel.config import Config
+from lowlevel.likelihood_check import Row, check_likelihood, format_rows
+from lowlevel.module_mode import model as module_model
+
+OWN = """
+import tensorflow as tf
+from lowlevel.likelihoods import Likelihood, Logit
+
+
+class Double(Logit):
+    def slope(self, z, y):
+        return 2 * super().slope(z, y)
+
+
+class Turned(Logit):
+    def slope(self, z, y):
+        return -super().slope(z, y)
+
+
+class Cut(Logit):
+    def slope(self, z, y):
+        return tf.sigmoid(z) - y
+
+
+class Rough(Logit):
+    def slope(self, z, y):
+        return super().slope(z, y) * (1 + 4e-3 * tf.cast(z > 11, z.dtype))
+
+
+class Naive(Likelihood):
+    def nll(self, z, y):
+        p = 1 / (1 + tf.exp(-z))
+        return -(y * tf.math.log(p) + (1 - y) * tf.math.log(1 - p))
+
+
+class NaiveButExact(Naive):
+    exact_mean = Logit.exact_mean
+
+
+class Softplus(Likelihood):
+    def nll(self, z, y):
+        return y * tf.nn.softplus(-z) + (1 - y) * tf.nn.softplus(z)
+
+
+class Raising(Logit):
+    def curvature(self, z, y):
+        if len(z) > 20:
+            raise RuntimeError("no\\nidea")
+        return super().curvature(z, y)
+
+
+DOUBLE, TURNED, CUT, ROUGH, NAIVE = Double(), Turned(), Cut(), Rough(), Naive()
+NAIVE_BUT_EXACT, SOFTPLUS, RAISING = NaiveButExact(), Softplus(), Raising()
+"""
+
+PARAMETERS = {"dense_0/kernel", "dense_0/bias", "logistic/kernel", "logistic/bias"}
+
+
+@functools.cache
+def checked(likelihood: str, dtype: str) -> list[Row]:
+    """The rows of a likelihood."""
+    return check_likelihood(Config(likelihood=likelihood, dtype=dtype))
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[Row]]:
+    """The rows of one of the likelihoods above."""
+    path = tmp_path_factory.mktemp("own") / "own.py"
+    path.write_text(OWN)
+    return lambda name, dtype="float32": checked(f"{path}:{name}", dtype)
+
+
+def verdict(rows: Sequence[Row], subject: str, label: float | None = None) -> str:
+    """The verdict on one subject."""
+    (found,) = [row.verdict for row in rows if (row.subject, row.label) == (subject, label)]
+    return found
+
+
+@pytest.mark.parametrize("name", likelihoods.LIKELIHOODS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_row_of_a_shipped_likelihood_is_right(name: str, dtype: str) -> None:
+    rows = checked(name, dtype)
+    assert {row.verdict for row in rows if not row.mistake} == {"right"}
+    assert all(row.agrees for row in rows)
+
+
+@pytest.mark.parametrize("name", likelihoods.LIKELIHOODS)
+def test_a_shipped_likelihood_is_exact_to_an_ulp(name: str) -> None:
+    rows = [row for row in checked(name, "float32") if not row.mistake and row.label is not None]
+    # Beyond the logits that mpmath is used for, differences stand in, and are good to 1e-6.
+    limits = {"nll": 6e-8, "slope": 6e-8, "curvature": 1e-6}
+    assert all(row.exact <= limits[row.subject] for row in rows)
+
+
+def test_there_is_a_row_for_each_quantity_and_label() -> None:
+    rows = [
+        (row.subject, row.label) for row in checked("logit", "float32") if row.logit is not None
+    ]
+    expected = [(name, y) for name in ("nll", "slope", "curvature") for y in (1.0, 0.0, 0.25)]
+    assert rows[:-1] == [*expected, ("mean", None)]
+
+
+def test_there_is_a_row_for_each_parameter_of_both_modes() -> None:
+    subjects = {row.subject for row in checked("logit", "float32")}
+    assert {f"{mode} {name}" for mode in ("module", "keras") for name in PARAMETERS} <= subjects
+
+
+def test_a_slope_off_by_a_factor_is_found(own: Callable) -> None:
+    rows = own("DOUBLE")
+    assert verdict(rows, "slope", 1.0) == "wrong everywhere: 2 times the right one"
+    assert verdict(rows, "keras dense_0/kernel") == "wrong: 2 times the right one"
+    assert not all(row.agrees for row in rows)
+
+
+def test_a_slope_of_the_wrong_sign_is_found(own: Callable) -> None:
+    rows = own("TURNED")
+    assert verdict(rows, "slope", 0.0) == "wrong everywhere: wrong sign"
+    assert verdict(rows, "module logistic/bias") == "wrong: wrong sign"
+
+
+def test_a_slope_that_is_zero_in_the_tail_is_found_with_the_logit(own: Callable) -> None:
+    rows = own("CUT")
+    # Next to 1, float32 numbers are 6e-8 apart, and exp(-17) is 4e-8.
+    assert verdict(rows, "slope", 1.0) == "wrong from z = 17 on: gives 0"
+    assert verdict(rows, "slope", 0.0) == "right"
+
+
+def test_an_imprecise_slope_is_found_with_the_logit(own: Callable) -> None:
+    assert verdict(own("ROUGH"), "slope", 1.0) == "imprecise: 4e-03 at z = 12"
+
+
+@pytest.mark.parametrize("name", ["NAIVE", "NAIVE_BUT_EXACT"])
+def test_the_autodiff_slope_of_a_naive_formula_is_found_with_the_logit(
+    own: Callable, name: str
+) -> None:
+    found = verdict(own(name), "slope", 1.0)
+    assert found.startswith("wrong from z = 17 on")
+    assert found.endswith("gives NaN; write `slope`")
+
+
+@pytest.mark.parametrize("name", ["NAIVE", "NAIVE_BUT_EXACT"])
+def test_a_naive_formula_is_found_in_float64_too(own: Callable, name: str) -> None:
+    assert verdict(own(name, "float64"), "slope", 1.0).startswith("wrong from z = 37 on")
+
+
+def test_without_an_exact_mean_a_right_formula_is_judged_by_float64(own: Callable) -> None:
+    found = verdict(own("SOFTPLUS"), "slope", 1.0)
+    assert found == "right; no exact_mean to make sure"
+
+
+def test_a_mode_whose_gradient_is_wrong_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def turned(likelihood: likelihoods.Likelihood, z: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        return -likelihood.slope(z, y)
+
+    monkeypatch.setattr(module_model, "differentiable_slope", turned)
+    rows = check_likelihood(Config())
+    wrong = {row.subject for row in rows if not row.agrees}
+    assert wrong == {f"module {name}" for name in PARAMETERS}
+
+
+def test_the_naive_formula_shows_as_a_mistake_that_does_not_count() -> None:
+    (row,) = [row for row in checked("logit", "float32") if row.subject == "slope of log(p)"]
+    assert row.verdict.startswith("wrong from z = 17 on")
+    assert (row.mistake, row.right, row.agrees) == (True, False, True)
+
+
+def test_the_missing_outer_function_shows_as_a_mistake_that_does_not_count() -> None:
+    (row,) = [row for row in checked("logit", "float32") if row.subject == "no outer function"]
+    assert row.verdict == "lost: the gradient is None"
+    assert (row.mistake, row.right, row.agrees) == (True, False, True)
+
+
+def test_the_table_is_aligned_and_narrow() -> None:
+    lines = format_rows(checked("probit", "float32"))
+    start = lines[1].index("verdict")
+    assert all(line[start - 2 : start] == "  " for line in lines[1:12])
+    assert max(map(len, lines)) <= 115
+    assert lines[-3] == "mistakes, shown on purpose:"
+
+
+def test_a_formula_that_raises_is_a_clear_error(own: Callable) -> None:
+    with pytest.raises(ValueError, match=r"^curvature fails: RuntimeError: no idea$"):
+        own("RAISING")
+
+
+def test_without_mpmath_the_check_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = builtins.__import__
+
+    def without(name: str, *rest: Any, **named: Any) -> Any:
+        if name == "mpmath":
+            raise ImportError(name)
+        return original(name, *rest, **named)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(ValueError, match="pip install mpmath"):
+        check_likelihood(Config())
+
+
+def test_mpmath_is_imported_only_by_a_check() -> None:
+    source = pathlib.Path(likelihood_check.__file__).read_text()
+    assert [line for line in source.splitlines() if "import mpmath" in line] == [
+        "        import mpmath"
+    ]
