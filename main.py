@@ -46,7 +46,9 @@ flags.DEFINE_bool(
     "standardize", _DEFAULTS.standardize, "scale the features, inside the model, to deviation 1"
 )
 flags.DEFINE_string(
-    "likelihood", _DEFAULTS.likelihood, "logit, probit, cloglog, or one's own as FILE.py:NAME"
+    "likelihood",
+    _DEFAULTS.likelihood,
+    "a name in lowlevel/likelihoods.py, such as logit or probit, or one's own as FILE.py:NAME",
 )
 flags.DEFINE_integer(
     "seed", _DEFAULTS.seed, "of the initial weights and the order of the batches, at least 0"

@@ -16,8 +16,8 @@ NAME = "german_credit_numeric"
 SOURCE = pathlib.Path(__file__).parent / "datasets" / "german.data-numeric"
 # The checksum that TFDS registers for the file; with any other it would try to download.
 SOURCE_SHA256 = "2752b044394958ab6dd193a0b56ca0f0b3a2d8bc7cb8c008e35a5e84bbec02f8"
-# Rows in a stack of batches: enough that starting one costs little beside working through it.
-STACK_ROWS = 2**16
+# Sixteen MiB of them: so long a block that starting it costs nothing beside it.
+MOST_INDICES = 2**22
 DEFAULT_DATA_DIR = "~/tensorflow_datasets"
 
 # The first fifteen are ordinal codes or counts, the last nine are 0 or 1;
@@ -158,7 +158,7 @@ def moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def batch_order(seed: int, epoch: int, rows: int) -> np.ndarray:
-    """Returns the order of the rows in one epoch, int64 `[rows]`.
+    """Returns the order of the rows in one epoch, int32 `[rows]`.
 
     A pure function of its arguments: no iterator has a state that two loops could consume
     differently, and a run can begin at any epoch.
@@ -168,15 +168,20 @@ def batch_order(seed: int, epoch: int, rows: int) -> np.ndarray:
         epoch: counted from 0.
         rows: the number of rows in the table.
     """
-    return np.random.default_rng([seed, epoch]).permutation(rows)
+    order = np.arange(rows, dtype=np.int32)
+    np.random.default_rng([seed, epoch]).shuffle(order)
+    return order
 
 
 def epoch_blocks(config: Config, rows: int) -> Iterator[range]:
-    """Yields a run's epochs, counted from 0, in blocks of about `STACK_ROWS` rows.
+    """Yields a run's epochs, counted from 0, in blocks that end at the next report.
 
-    No report falls into a block, and every block has at least one epoch.
+    Args:
+        config: the run's settings.
+        rows: the number of rows in the table; a block's orders have at most `MOST_INDICES`, or
+          are one epoch's.
     """
-    longest = max(1, STACK_ROWS // rows)
+    longest = max(1, MOST_INDICES // rows)
     first = 0
     while first < config.epochs:
         report = first - first % config.report_every + config.report_every
@@ -185,60 +190,45 @@ def epoch_blocks(config: Config, rows: int) -> Iterator[range]:
         first = last
 
 
-def index_stacks(config: Config, rows: int) -> Iterator[np.ndarray]:
-    """Yields the rows of every batch of a run in turn, `[batches, batch size]` at a time.
-
-    The batches of a stack have one size: a short last batch of an epoch is a stack of its own.
-    """
-    size = min(config.batch_size, rows)
-    short = rows % size
-    longest = max(1, STACK_ROWS // size)
-    for block in epoch_blocks(config, rows):
-        orders = np.stack([batch_order(config.seed, epoch, rows) for epoch in block])
-        # Where no short batch comes between them, one epoch follows another in the same stack.
-        for order in orders if short else orders.reshape(1, -1):
-            whole, rest = np.split(order, [len(order) - short])
-            batches = whole.reshape(-1, size)
-            yield from np.split(batches, range(longest, len(batches), longest))
-            if short:
-                yield rest.reshape(1, -1)
-
-
-def batch_stacks(config: Config, table: Table) -> Iterator[tuple[int, list[np.ndarray]]]:
-    """Yields the batches of a run in turn, stacked; the next stack is made beside one's work.
+def order_blocks(config: Config, rows: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Yields the orders of a run's epochs in turn; the next block is made beside one's work.
 
     Args:
         config: the run's settings.
-        table: the rows.
+        rows: the number of rows in the table.
 
     Yields:
-        The number of batches in the stack, and the table's columns, `[longest, batch size, ...]`
-        each. Stacks of one batch size have one shape, so that a compiled function fits them all;
-        what lies past a stack's own batches has no meaning.
+        The number of epochs in the block, and int32 `[longest block, rows]`: of one shape
+        throughout, so that a function compiled for one block fits them all. What lies past the
+        block's own epochs has no meaning. Aligned, see `aligned`.
     """
-    longest: dict[int, int] = {}
+    blocks = epoch_blocks(config, rows)
+    # No block is longer than the first.
+    longest = len(next(epoch_blocks(config, rows)))
 
-    def gather(stack: np.ndarray) -> tuple[int, list[np.ndarray]]:
-        # The first stack of a batch size is the longest.
-        batches, size = stack.shape
-        shape = longest.setdefault(size, batches), size
-        columns = [np.empty(shape + column.shape[1:], column.dtype) for column in table.columns]
-        for column, gathered in zip(table.columns, columns, strict=True):
-            # Clipping changes no index of these, and spares NumPy a buffer.
-            np.take(column, stack, axis=0, out=gathered[:batches], mode="clip")
-        return batches, columns
-
-    stacks = index_stacks(config, table.rows)
-
-    def gather_next() -> tuple[int, list[np.ndarray]] | None:
-        stack = next(stacks, None)
-        return None if stack is None else gather(stack)
+    def make_next() -> tuple[int, np.ndarray] | None:
+        block = next(blocks, None)
+        if block is None:
+            return None
+        orders = np.zeros([longest, rows], np.int32)
+        for index, epoch in enumerate(block):
+            orders[index] = batch_order(config.seed, epoch, rows)
+        return len(block), aligned(orders)
 
     with futures.ThreadPoolExecutor(1) as beside:
-        ahead = beside.submit(gather_next)
-        while (gathered := ahead.result()) is not None:
-            ahead = beside.submit(gather_next)
-            yield gathered
+        ahead = beside.submit(make_next)
+        while (made := ahead.result()) is not None:
+            ahead = beside.submit(make_next)
+            yield made
+
+
+def aligned(array: np.ndarray) -> np.ndarray:
+    """Returns a copy that begins at a multiple of 64 bytes: one that TensorFlow can share."""
+    buffer = np.empty(array.nbytes + 64, np.uint8)
+    start = -buffer.ctypes.data % 64
+    copy = buffer[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
 
 
 def layer_seeds(seed: int, layers: int) -> list[int]:

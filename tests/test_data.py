@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from lowlevel import data
+from lowlevel.config import Config
 
 
 def test_the_table_has_the_shape_and_the_balance_that_uci_describes(credit: Callable) -> None:
@@ -108,3 +109,25 @@ def test_a_table_that_cannot_be_trained_on_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         data.Table(*columns)
+
+
+@pytest.mark.parametrize("report_every", [1, 3, 100])
+def test_blocks_of_orders_are_the_epochs_orders_in_turn(report_every: int) -> None:
+    config = Config(epochs=7, report_every=report_every, seed=5)
+    blocks = list(data.order_blocks(config, 50))
+    orders = np.concatenate([block[:epochs] for epochs, block in blocks])
+    np.testing.assert_array_equal(orders, [data.batch_order(5, epoch, 50) for epoch in range(7)])
+    assert len({block.shape for _, block in blocks}) == 1
+
+
+def test_a_large_tables_orders_come_an_epoch_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "MOST_INDICES", 10)
+    blocks = list(data.order_blocks(Config(epochs=3, report_every=3), 50))
+    assert [epochs for epochs, _ in blocks] == [1, 1, 1]
+
+
+def test_an_aligned_copy_holds_the_same_values_at_a_multiple_of_64_bytes() -> None:
+    array = np.arange(1001, dtype=np.float32).reshape(7, 143)[:, 1:]
+    copy = data.aligned(array)
+    np.testing.assert_array_equal(copy, array, strict=True)
+    assert copy.ctypes.data % 64 == 0

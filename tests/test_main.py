@@ -132,7 +132,7 @@ def test_flags_may_come_from_a_file(run_main: Callable, tmp_path: pathlib.Path) 
         ("--hidden_units=4,x", "--hidden_units: expected whole numbers of at least 1, got 4,x"),
         ("--output_dir=/dev/null/out", "output_dir: expected a folder that can be written"),
         ("--data_dir=/dev/null/data", "data_dir: expected a folder that can be written"),
-        ("--likelihood=logot", "give one of logit, probit, cloglog, or FILE.py:NAME"),
+        ("--likelihood=logot", "Unknown likelihood 'logot': give one of logit, "),
         ("--epoch=3", "Unknown command line flag 'epoch'"),
         ("keras", "expected flags only, got keras"),
         ("--flagfile=missing", "missing"),
@@ -164,3 +164,77 @@ def test_help_names_every_setting(run_main: Callable) -> None:
     text = run_main("--helpshort").stdout
     for field in dataclasses.fields(Config):
         assert f"--{field.name}:" in text or f"--[no]{field.name}:" in text
+
+
+def test_the_check_passes_for_a_right_likelihood_and_fails_for_a_wrong_one(
+    run_main: Callable, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from lowlevel.likelihoods import Logit\n"
+        "class Mine(Logit):\n"
+        "    def slope(self, z, y):\n"
+        "        return 2 * super().slope(z, y)\n"
+        "MINE = Mine()\n"
+    )
+    right, wrong = (
+        run_main("--mode=check", f"--likelihood={name}") for name in ("logit", "mine.py:MINE")
+    )
+    assert (right.returncode, right.stderr) == (0, "")
+    assert right.stdout.splitlines()[-1] == "logit: all is right"
+    assert (wrong.returncode, wrong.stderr) == (1, "")
+    assert "wrong everywhere: 2 times the right one" in wrong.stdout
+
+
+@pytest.mark.parametrize("mode", ["module", "keras"])
+def test_a_likelihood_of_ones_own_trains_in_either_mode(
+    mode: str, run_main: Callable, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import tensorflow as tf\n"
+        "from lowlevel.likelihoods import Likelihood\n"
+        "class Mine(Likelihood):\n"
+        "    def nll(self, z, y):\n"
+        "        return (1 - y) * tf.nn.softplus(z) + y * tf.nn.softplus(-z)\n"
+        "MINE = Mine()\n"
+    )
+    mine, logit = (
+        run_main(f"--mode={mode}", f"--likelihood={name}", "--epochs=2").stdout.splitlines()[-1]
+        for name in ("mine.py:MINE", "logit")
+    )
+    assert mine == logit
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        ("def broken(:\n", "SyntaxError"),
+        ("OTHER = 1\n", "defines no 'MINE'"),
+        ("MINE = 1\n", "MINE is no Likelihood"),
+        (
+            "from lowlevel.likelihoods import Likelihood\n"
+            "class Mine(Likelihood):\n"
+            "    def nll(self, z, y):\n"
+            "        return z[:1]\n"
+            "MINE = Mine()\n",
+            "expected the same dtype and shape",
+        ),
+        (
+            "from lowlevel.likelihoods import Likelihood\n"
+            "class Mine(Likelihood):\n"
+            "    def nll(self, z, y):\n"
+            "        return z * float('nan')\n"
+            "MINE = Mine()\n",
+            "expected a finite number",
+        ),
+    ],
+)
+def test_a_faulty_likelihood_gets_one_clear_line_and_leaves_nothing(
+    program: str, reason: str, run_main: Callable, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "mine.py").write_text(program)
+    finished = run_main("--likelihood=mine.py:MINE", "--output_dir=out")
+    assert finished.returncode != 0
+    assert len(finished.stderr.splitlines()) == 1
+    assert reason in finished.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]

@@ -46,41 +46,61 @@ def train(model: CustomModel, config: Config, table: data.Table, watch: Watch) -
         ValueError: the loss is not finite.
     """
     history = History(config, watch)
-    train_steps = compile_steps(model, make_optimizer(config, model.trainable_variables), config)
-    steps_an_epoch = -(-table.rows // config.batch_size)
-    sums = np.empty(0)
-    for steps, columns in data.batch_stacks(config, table):
-        losses = train_steps(tf.constant(steps), *columns).numpy()[:steps]
-        sums = np.append(sums, losses * columns[0].shape[1])
-        # What of these steps completes an epoch, and what begins one.
-        ended, sums = np.split(sums, [len(sums) - len(sums) % steps_an_epoch])
-        means = ended.reshape(-1, steps_an_epoch).sum(axis=1) / table.rows
-        if history.add(means, model) and config.report_weights:
+    run_epochs = compile_epochs(model, make_optimizer(config, model.trainable_variables), config)
+    columns = [shared(data.aligned(column)) for column in table.columns]
+    for epochs, orders in data.order_blocks(config, table.rows):
+        losses = run_epochs(tf.constant(epochs), shared(orders), *columns).numpy()
+        if history.add(losses[:epochs], model) and config.report_weights:
             report_weights(model)
     return history.epochs
 
 
-def compile_steps(
+def shared(array: np.ndarray) -> tf.Tensor:
+    """Returns an aligned array as a tensor over the same memory; tf.constant would copy it twice.
+
+    The array must not be written to any more.
+    """
+    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+
+
+def compile_epochs(
     model: CustomModel, optimizer: Optimizer, config: Config
 ) -> Callable[..., tf.Tensor]:
-    """Returns a compiled function that takes a step on each batch of a stack.
+    """Returns a compiled function that trains for some epochs.
 
-    Its arguments are the number of steps and the table's columns, `[stack, batch size, ...]` each;
-    it returns the mean NLL of each batch from before its update, `[stack]`, 0 past the last step.
-    It is traced once for each batch size.
+    Its arguments are the number of epochs, the orders of their rows, int32 `[longest, rows]`, and
+    the table's columns; it returns the mean NLL of each epoch, `[longest]`, 0 past the last one.
+    It is traced once, whatever the number of epochs.
     """
-    # Only the loop below is for autograph to convert; the step has none, and it takes long.
+    batch_size = config.batch_size
+    # Only the loops below are for autograph to convert; the step has none, and it takes long.
     train_step = tf.autograph.experimental.do_not_convert(model.train_step)
 
     @tf.function(jit_compile=config.jit_compile)
-    def train_steps(steps: tf.Tensor, *columns: tf.Tensor) -> tf.Tensor:
-        losses = tf.zeros(columns[0].shape[:1], config.dtype)
-        for step in tf.range(steps):
-            loss = train_step(optimizer, *(column[step] for column in columns))
-            losses = tf.tensor_scatter_nd_update(losses, [[step]], [loss])
+    def run_epochs(epochs: tf.Tensor, orders: tf.Tensor, *columns: tf.Tensor) -> tf.Tensor:
+        rows = orders.shape[1]
+        steps, short = divmod(rows, batch_size)
+        # Reshaped here, every batch has a static shape, which a slice that moves with the loop
+        # has not.
+        batches = tf.reshape(orders[:, : rows - short], [-1, steps, batch_size])
+        short_batches = orders[:, rows - short :]
+        losses = tf.zeros([orders.shape[0]], config.dtype)
+
+        def train_on(batch: tf.Tensor) -> tf.Tensor:
+            loss = train_step(optimizer, *(tf.gather(column, batch) for column in columns))
+            return loss * batch.shape[0]
+
+        for epoch in tf.range(epochs):
+            total = tf.zeros([], config.dtype)
+            if steps:
+                for step in tf.range(steps):
+                    total += train_on(batches[epoch, step])
+            if short:
+                total += train_on(short_batches[epoch])
+            losses = tf.tensor_scatter_nd_update(losses, [[epoch]], [total / rows])
         return losses
 
-    return train_steps
+    return run_epochs
 
 
 def named_weights(model: CustomModel) -> dict[str, np.ndarray]:
