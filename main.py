@@ -23,7 +23,7 @@ flags.DEFINE_enum(
     _DEFAULTS.mode,
     settings.MODES,
     "module: tf.Module and a loop by hand; keras: Model.fit; compare: both, side by side; "
-    "check: the gradients of the likelihood, in both",
+    "check: the gradients of the likelihood, in both (only --likelihood, --dtype and --seed count)",
 )
 flags.DEFINE_integer("epochs", _DEFAULTS.epochs, "passes over the rows, at least 1")
 flags.DEFINE_integer("batch_size", _DEFAULTS.batch_size, "rows in a batch, at least 1")
@@ -84,13 +84,14 @@ def main(config: Config) -> None:
     except ValueError as error:
         sys.exit(f"main.py: {error}")
     except KeyboardInterrupt:
-        sys.exit("main.py: interrupted; nothing was written")
+        sys.exit("main.py: interrupted")
 
 
 def run(config: Config) -> None:
     """Runs the chosen mode, or both; raises ValueError for what a user can cause."""
     if config.output_dir:
-        runs.check_folder(config.output_dir)
+        for mode in ("module", "keras") if config.mode == "compare" else ("",):
+            runs.check_folder(f"{config.output_dir}/{mode}")
     startup.import_tensorflow()
     from lowlevel import data, likelihoods
 
@@ -111,8 +112,8 @@ def run_one(config: Config, table: "Table") -> None:
     from lowlevel import modes
 
     def show(epochs: Sequence[runs.Epoch], model: Any) -> None:
-        for record in epochs:
-            print(f"{record.epoch:5d}  {record.nll:.9f}  {record.seconds:7.3f}", flush=True)
+        latest = epochs[-1]
+        print(f"{latest.epoch:5d}  {latest.nll:.9f}  {latest.seconds:7.3f}", flush=True)
 
     print("epoch          nll  seconds")
     finished = modes.run(config.mode, config, table, show)
@@ -161,7 +162,7 @@ def verdict(result: "comparison.Comparison") -> str:
     """Returns the outcome of a comparison as one line."""
     promised = f"at most {result.tolerance:.0e} of it" if result.tolerance else "not a bit"
     if result.agrees and not result.tolerance:
-        return "the same experiment, bit for bit: no weight differs after any epoch"
+        return "the same experiment, bit for bit: no weight differs at any report"
     same = "the same experiment" if result.agrees else "NOT the same experiment"
     return f"{same}: a weight differs by {result.relative:.1e} of its size; promised: {promised}"
 
@@ -182,7 +183,7 @@ def parse_flags(arguments: Sequence[str]) -> Config:
     try:
         rest = flags.FLAGS(arguments)[1:]
         if rest:
-            raise ValueError(f"expected flags only, got {rest[0]}; see python main.py --help")
+            sys.exit(f"main.py: expected flags only, got {rest[0]}; see python main.py --help")
         values = {field.name: flags.FLAGS[field.name].value for field in dataclasses.fields(Config)}
         return Config(**{**values, "hidden_units": whole_numbers(values["hidden_units"])})
     except flags.IllegalFlagValueError as error:

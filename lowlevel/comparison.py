@@ -46,7 +46,7 @@ class Comparison(NamedTuple):
 
     @property
     def relative(self) -> float:
-        """The largest relative difference of any weight after any epoch."""
+        """The largest relative difference of any weight at any report."""
         return max(row.relative for row in self.rows)
 
     @property
@@ -92,14 +92,18 @@ def largest_differences(
     """Returns the largest absolute and the largest relative difference of any element.
 
     Args:
-        first: arrays by name.
-        second: arrays by name, of the same names and shapes.
+        first: arrays by name, of finite numbers.
+        second: arrays by name, of the same names, shapes and dtypes.
 
     Raises:
-        ValueError: the names differ.
+        ValueError: names, shapes or dtypes differ.
     """
-    if first.keys() != second.keys():
-        raise ValueError(f"Expected the same weights, got {sorted(first)} and {sorted(second)}")
+    forms = [
+        {name: (values.shape, values.dtype) for name, values in weights.items()}
+        for weights in (first, second)
+    ]
+    if forms[0] != forms[1]:
+        raise ValueError(f"Expected the same weights, got {forms[0]} and {forms[1]}")
     absolute = relative = 0.0
     for name, values in first.items():
         difference = np.abs(values - second[name])

@@ -16,7 +16,7 @@ NAME = "german_credit_numeric"
 SOURCE = pathlib.Path(__file__).parent / "datasets" / "german.data-numeric"
 # The checksum that TFDS registers for the file; with any other it would try to download.
 SOURCE_SHA256 = "2752b044394958ab6dd193a0b56ca0f0b3a2d8bc7cb8c008e35a5e84bbec02f8"
-# Sixteen MiB of them: so long a block that starting it costs nothing beside it.
+# Of a block of orders, 16 MiB: enough work that starting a block costs nothing beside it.
 MOST_INDICES = 2**22
 DEFAULT_DATA_DIR = "~/tensorflow_datasets"
 
@@ -72,6 +72,10 @@ class Table:
         if self.features.ndim != 2 or self.features.size == 0:
             raise ValueError(
                 f"Expected `features` of shape [rows, columns], got {list(self.features.shape)}"
+            )
+        if self.features.dtype not in (np.float32, np.float64):
+            raise ValueError(
+                f"Expected `features` of dtype float32 or float64, got {self.features.dtype}"
             )
         if not np.isfinite(self.features).all():
             row = int(np.argmin(np.isfinite(self.features).all(axis=1)))

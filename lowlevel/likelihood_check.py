@@ -11,7 +11,7 @@ import tensorflow as tf
 from lowlevel import likelihoods, modes
 from lowlevel.config import Config
 from lowlevel.data import Table
-from lowlevel.likelihoods import Likelihood, in_one_line
+from lowlevel.likelihoods import Likelihood, derivative_in_z, in_one_line
 
 # From where all is easy to where naive formulas, float32 and float64 give up.
 _SIZES = (0.001, 0.1, 0.5, 1, 2, 3, 5, 8, 10, 12, 15, 17, 20, 25, 30, 37, 50, 80, 88, 100, 300, 700)
@@ -44,7 +44,7 @@ class Row:
         autodiff: the largest relative error against TensorFlow's own derivative of the plain
             `nll`; None where there is nothing to compare.
         differences: the same against central differences in float64, where they can tell.
-        exact: the same against the exact value, from mpmath; against differences or the formula
+        best: the same against the exact value, from mpmath; against differences or the formula
             in float64 where there is none.
         logit: where the last is largest, or as good as that.
         verdict: in words.
@@ -56,7 +56,7 @@ class Row:
     label: float | None
     autodiff: float | None
     differences: float | None
-    exact: float | None
+    best: float | None
     logit: float | None
     verdict: str
     right: bool
@@ -94,7 +94,7 @@ def format_rows(rows: Sequence[Row]) -> list[str]:
     """Returns rows as the lines of a table, the mistakes last, under a line of their own."""
     return [
         f"{'':23}largest relative error against",
-        _columns("", "autodiff", "differences", "exact", "at z", "verdict"),
+        _columns("", "autodiff", "differences", "best", "at z", "verdict"),
         *[_line(row) for row in rows if not row.mistake],
         "mistakes, shown on purpose:",
         *[_line(row) for row in rows if row.mistake],
@@ -104,7 +104,7 @@ def format_rows(rows: Sequence[Row]) -> list[str]:
 def _line(row: Row) -> str:
     """Returns a row as one line."""
     subject = row.subject + ("" if row.label is None else f", y = {row.label:g}")
-    errors = [_short(error, ".0e") for error in (row.autodiff, row.differences, row.exact)]
+    errors = [_short(error, ".0e") for error in (row.autodiff, row.differences, row.best)]
     return _columns(subject, *errors, _short(row.logit, "g"), row.verdict)
 
 
@@ -146,7 +146,7 @@ def _formula_row(
     """Checks one formula for one label."""
     z = _logits(dtype)
     found = _values(getattr(likelihood, quantity), z, label)
-    wide = _values(getattr(likelihood, quantity), z.astype(np.float64), label)
+    wide = _in_float64(likelihood, quantity, z.astype(np.float64), label)
     differences = _differences(likelihood, quantity, z.astype(np.float64), label)
     truth = _truth(exact[quantity, label], differences, wide, z.dtype)
     terms = _size_of_terms(likelihood, quantity, label, z.astype(np.float64))
@@ -161,7 +161,7 @@ def _formula_row(
         label=label,
         autodiff=_most(by_autodiff, by_autodiff),
         differences=_most(_errors(found, differences, terms), differences),
-        exact=_most(errors, truth.expected),
+        best=_most(errors, truth.expected),
         logit=_place_of_worst(z, errors),
         verdict=verdict,
         right=right,
@@ -192,6 +192,15 @@ def _truth(exact: np.ndarray, differences: np.ndarray, wide: np.ndarray, dtype: 
     other = wide if dtype == np.float32 else np.full_like(wide, np.nan)
     expected = np.where(np.isnan(exact), np.where(by_differences, differences, other), exact)
     return _Truth(expected, np.where(by_differences, max(_DIFFERENCES_ERROR, precise), precise))
+
+
+def _in_float64(
+    likelihood: Likelihood, quantity: str, z: np.ndarray, label: float | None
+) -> np.ndarray:
+    """Returns a formula's values in float64; for the mean, those that follow from the loss."""
+    if quantity == "mean":
+        return np.exp(-_values(likelihood.nll, z, 1.0))
+    return _values(getattr(likelihood, quantity), z, label)
 
 
 def _size_of_terms(
@@ -274,21 +283,11 @@ def _autodiff_errors(
     """
     if quantity not in _STEPS:
         return np.full_like(z, np.nan)
-    slope = functools.partial(_derivative, likelihood.nll)
-    derivative = {"slope": slope, "curvature": functools.partial(_derivative, slope)}[quantity]
+    slope = functools.partial(derivative_in_z, likelihood.nll)
+    derivative = {"slope": slope, "curvature": functools.partial(derivative_in_z, slope)}[quantity]
     autodiff = _values(derivative, z, label)
     usable = np.isfinite(autodiff) | (found == autodiff)
     return np.where(usable, _errors(found, autodiff), np.inf)
-
-
-def _derivative(
-    function: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], z: tf.Tensor, y: tf.Tensor
-) -> tf.Tensor:
-    """Returns the derivative in z of an elementwise function."""
-    with tf.GradientTape() as tape:
-        tape.watch(z)
-        value = function(z, y)
-    return tape.gradient(value, z, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
 
 def _exact(likelihood: Likelihood, z: np.ndarray) -> dict[tuple[str, float | None], np.ndarray]:

@@ -9,7 +9,7 @@ import tensorflow as tf
 from lowlevel import evaluation, likelihoods
 from lowlevel.config import Config
 from lowlevel.data import Table
-from lowlevel.runs import Epoch, Watch
+from lowlevel.runs import Epoch, Watch, check_finite
 
 
 class Mode(Protocol):
@@ -61,13 +61,21 @@ def run(name: str, config: Config, table: Table, watch: Watch) -> Run:
         watch: called after every `report_every` epochs, and at the end.
 
     Raises:
-        ValueError: the loss is not finite, or the likelihood cannot be used.
+        ValueError: the loss is not finite, the likelihood cannot be used, or the table is of
+          another dtype.
     """
+    if table.features.dtype != config.dtype:
+        raise ValueError(
+            f"Expected a table of the config's dtype, {config.dtype}, got {table.features.dtype}: "
+            "set one to the other"
+        )
     mode = load(name)
     model = mode.build(config, table)
     history = mode.train(model, config, table, watch)
-    z = mode.linear_predictor(model, table.features)
-    return Run(history, evaluate(config.likelihood, z, table), mode.named_weights(model))
+    metrics = evaluate(config.likelihood, mode.linear_predictor(model, table.features), table)
+    # The last update may be the one that diverges: no loss of the history is from after it.
+    check_finite(metrics["nll"], "after training")
+    return Run(history, metrics, mode.named_weights(model))
 
 
 def evaluate(likelihood: str, z: np.ndarray, table: Table) -> dict[str, float]:

@@ -24,22 +24,19 @@ class Epoch:
         nll: mean negative log-likelihood a row, in nats, of each batch as it stood before its
           update; a short last batch counts by its rows. No penalty is in it.
         seconds: wall-clock time it took.
-
-    Raises:
-        ValueError: `nll` is not finite.
     """
 
     epoch: int
     nll: float
     seconds: float
 
-    def __post_init__(self) -> None:
-        """Refuses to go on after a divergence."""
-        if not math.isfinite(self.nll):
-            raise ValueError(
-                f"Expected a finite mean NLL, got {self.nll} in epoch {self.epoch}: "
-                "lower learning_rate, or set standardize"
-            )
+
+def check_finite(nll: float, when: str) -> None:
+    """Raises ValueError for a mean NLL that is not finite: the training has diverged."""
+    if not math.isfinite(nll):
+        raise ValueError(
+            f"Expected a finite mean NLL, got {nll} {when}: lower learning_rate, or set standardize"
+        )
 
 
 # Sees the records of the epochs since it was last called, and the model as it is now.
@@ -71,8 +68,9 @@ class History:
         if not len(losses):
             return False
         seconds = (time.perf_counter() - self.start) / len(losses)
-        for loss in losses:
-            self.epochs.append(Epoch(len(self.epochs) + 1, float(loss), seconds))
+        for epoch, loss in enumerate(losses, len(self.epochs) + 1):
+            check_finite(float(loss), f"in epoch {epoch}")
+            self.epochs.append(Epoch(epoch, float(loss), seconds))
         ended = len(self.epochs)
         report = ended % self.config.report_every == 0 or ended == self.config.epochs
         if report:
@@ -94,13 +92,17 @@ def check_folder(folder: str) -> None:
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
-        raise ValueError(
-            f"output_dir: expected a folder that can be written, got {folder} ({error.strerror})"
-        ) from error
+        raise _not_writable(folder, error) from error
     finally:
         for parent in made:
             with contextlib.suppress(OSError):
                 parent.rmdir()
+
+
+def _not_writable(folder: str, error: OSError) -> ValueError:
+    return ValueError(
+        f"output_dir: expected a folder that can be written, got {folder} ({error.strerror})"
+    )
 
 
 def write(
@@ -122,18 +124,21 @@ def write(
         weights: by name, `layer/variable`.
 
     Raises:
-        OSError: the folder cannot be made or written.
+        ValueError: the folder cannot be made or written.
     """
     path = pathlib.Path(folder)
-    path.mkdir(parents=True, exist_ok=True)
-    with _replacing(path / "config.json") as file:
-        file.write(_json(dataclasses.asdict(config)))
-    with _replacing(path / "history.csv") as file:
-        file.write(_csv(history))
-    with _replacing(path / "metrics.json") as file:
-        file.write(_json(metrics))
-    with _replacing(path / "weights.npz") as file:
-        np.savez(file, **weights)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with _replacing(path / "config.json") as file:
+            file.write(_json(dataclasses.asdict(config)))
+        with _replacing(path / "history.csv") as file:
+            file.write(_csv(history))
+        with _replacing(path / "metrics.json") as file:
+            file.write(_json(metrics))
+        with _replacing(path / "weights.npz") as file:
+            np.savez(file, **weights)
+    except OSError as error:
+        raise _not_writable(folder, error) from error
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ def import_tensorflow() -> None:
     """
     # Errors only; TensorFlow reads it once, at its import.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # The same bits on every processor: oneDNN picks other kernels on each.
+    # Fewer differences between processors: oneDNN picks other kernels on each.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     with held_back_standard_error():
         import tensorflow
@@ -27,14 +27,14 @@ def import_tensorflow() -> None:
 
 @contextlib.contextmanager
 def held_back_standard_error() -> Iterator[None]:
-    """Keeps what the process writes to file descriptor 2, and writes it there on an exception."""
+    """Keeps what the process writes to file descriptor 2, and writes it there on an error."""
     sys.stderr.flush()
     descriptor = os.dup(2)
     with tempfile.TemporaryFile() as held_back:
         os.dup2(held_back.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             held_back.seek(0)
             os.write(descriptor, held_back.read())
             raise

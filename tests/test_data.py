@@ -99,6 +99,7 @@ ONES = np.ones(3, np.float32)
         ((ONES, ONES), "Expected `features` of shape .rows, columns., got .3."),
         ((np.ones((3, 2), np.float32), ONES[:2]), "`labels` of shape .3. and dtype float32.*.2."),
         ((np.ones((3, 2)), ONES), "`labels` .* float64, as `features` has, got .3. and float32"),
+        ((np.ones((3, 2), np.int64), ONES), "dtype float32 or float64, got int64"),
         ((np.full((3, 2), np.nan, np.float32), ONES), "Expected finite `features`, .* in row 0"),
         ((np.ones((3, 2), np.float32), 2 * ONES), "`labels` from 0 to 1, got 2.0 in row 0"),
         ((np.ones((3, 2), np.float32), ONES, -ONES), "`sample_weight` .* got -1.0 in row 0"),

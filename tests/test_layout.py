@@ -65,6 +65,4 @@ def test_the_two_wings_have_files_of_the_same_names() -> None:
         wing: {path.name for path in (ROOT / "lowlevel" / wing).glob("*.py")}
         for wing in ("module_mode", "keras_mode")
     }
-    # Keras's optimizers are ready-made.
-    assert names["module_mode"] - names["keras_mode"] == {"optimizers.py"}
-    assert names["keras_mode"] <= names["module_mode"]
+    assert names["module_mode"] == names["keras_mode"]

@@ -13,7 +13,6 @@ import tensorflow as tf
 from lowlevel.likelihoods import (
     LIKELIHOODS,
     Likelihood,
-    check_labels,
     check_shapes,
     differentiable_nll,
     differentiable_slope,
@@ -419,25 +418,6 @@ def test_float64_is_rounded_once_to_the_dtype_of_the_logits() -> None:
     loss = Third().nll(tf.zeros([1]), tf.zeros([1]))
     assert loss.dtype == tf.float32
     assert loss[0] == np.float32(1.0 / 3.0)
-
-
-@pytest.mark.parametrize("labels", [[0, 1, 1], [0.0, 0.5, 1.0], 1.0, [[0.0], [1.0]], []])
-def test_labels_from_zero_to_one_pass(labels: list) -> None:
-    check_labels(labels)
-
-
-@pytest.mark.parametrize(
-    ("labels", "message"),
-    [
-        ([0.0, 1.0, 2.0, -1.0], "got 2.0 in row 2"),
-        ([[0], [-1]], "got -1 in row 1"),
-        ([np.nan, 0.0], "got nan in row 0"),
-        (1.5, "got 1.5 in row 0"),
-    ],
-)
-def test_a_label_beyond_zero_or_one_is_named_with_its_row(labels: list, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        check_labels(labels)
 
 
 # Likelihoods from elsewhere.

@@ -134,7 +134,7 @@ def test_flags_may_come_from_a_file(run_main: Callable, tmp_path: pathlib.Path) 
         ("--data_dir=/dev/null/data", "data_dir: expected a folder that can be written"),
         ("--likelihood=logot", "Unknown likelihood 'logot': give one of logit, "),
         ("--epoch=3", "Unknown command line flag 'epoch'"),
-        ("keras", "expected flags only, got keras"),
+        ("keras", "main.py: expected flags only, got keras"),
         ("--flagfile=missing", "missing"),
     ],
 )
@@ -238,3 +238,14 @@ def test_a_faulty_likelihood_gets_one_clear_line_and_leaves_nothing(
     assert len(finished.stderr.splitlines()) == 1
     assert reason in finished.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_divergence_in_the_last_step_is_found_too(
+    mode: str, run_main: Callable, tmp_path: pathlib.Path
+) -> None:
+    recipe = ("--epochs=1", "--batch_size=1000", "--learning_rate=1e38")
+    finished = run_main(f"--mode={mode}", "--output_dir=out", *recipe)
+    assert finished.returncode != 0
+    assert "main.py: Expected a finite mean NLL, got nan after training" in finished.stderr
+    assert not list(tmp_path.iterdir())

@@ -48,8 +48,9 @@ def test_the_weights_come_back_as_they_were(folder: pathlib.Path) -> None:
 
 @pytest.mark.parametrize("nll", [float("nan"), float("inf")])
 def test_a_divergence_is_refused_with_what_to_do(nll: float) -> None:
-    with pytest.raises(ValueError, match=r"got (nan|inf) in epoch 3: lower learning_rate"):
-        runs.Epoch(3, nll, 0.1)
+    history = runs.History(Config(), lambda epochs, model: None)
+    with pytest.raises(ValueError, match=r"got (nan|inf) in epoch 2: lower learning_rate"):
+        history.add([0.7, nll], None)
 
 
 def test_checking_a_folder_leaves_nothing_behind(tmp_path: pathlib.Path) -> None:

@@ -150,3 +150,9 @@ def test_training_lowers_the_loss(mode: str, name: str, credit: Callable) -> Non
     )
     # The base rate's loss: 0.7 log(1 / 0.7) + 0.3 log(1 / 0.3).
     assert run.metrics["nll"] < 0.6109
+
+
+@pytest.mark.parametrize("mode", wings.MODES)
+def test_a_table_of_another_dtype_is_refused(mode: str) -> None:
+    with pytest.raises(ValueError, match="table of the config's dtype, float32, got float64"):
+        modes.run(mode, Config(), wings.small_table(dtype="float64"), lambda epochs, model: None)

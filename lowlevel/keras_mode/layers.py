@@ -7,9 +7,6 @@ import tensorflow as tf
 
 from lowlevel import likelihoods
 
-# Ready-made: own layers and Keras's mix freely.
-Dense = keras.layers.Dense
-
 
 @keras.saving.register_keras_serializable("lowlevel")
 class Standardize(keras.layers.Layer):
@@ -24,6 +21,10 @@ class Standardize(keras.layers.Layer):
     def call(self, x: tf.Tensor) -> tf.Tensor:
         """Returns `[n, columns]` for `[n, columns]`."""
         return (x - self.mean) / self.deviation
+
+
+# Ready-made: own layers and Keras's mix freely.
+Dense = keras.layers.Dense
 
 
 def linear_predictor(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:

@@ -149,8 +149,9 @@ class CustomModel(keras.Model):
 class ComputeLossModel(CustomModel):
     """The same model by Keras 3's shorter way: Keras's steps, and a `compute_loss` of one's own.
 
-    Keras's step calls the model before it asks for the loss, so that every layer runs twice in
-    training: for layers that keep count of it, such as BatchNormalization, use `CustomModel`.
+    Keras's step calls the model, as in training, before it asks for the loss, which calls the
+    layers again: for layers that keep count of it, such as BatchNormalization, use `CustomModel`,
+    whose other call is not as in training.
     """
 
     train_step = keras.Model.train_step

@@ -12,6 +12,7 @@ from lowlevel import data
 from lowlevel.config import Config
 from lowlevel.keras_mode.layers import Dense, Logistic, Standardize
 from lowlevel.keras_mode.model import MODELS, CustomModel
+from lowlevel.keras_mode.optimizers import make_optimizer
 from lowlevel.runs import Epoch, History, Watch
 
 # Rows gathered at a time: few enough to stay in a processor's cache.
@@ -43,14 +44,6 @@ def build(config: Config, table: data.Table) -> CustomModel:
     if config.standardize:
         layers[0].set_weights(data.moments(table.features))
     return model
-
-
-def make_optimizer(config: Config) -> keras.optimizers.Optimizer:
-    """Returns the optimizer that a run asks for."""
-    if config.optimizer == "adam":
-        return keras.optimizers.Adam(config.learning_rate)
-    momentum = {"sgd": 0.0, "momentum": 0.9}[config.optimizer]
-    return keras.optimizers.SGD(config.learning_rate, momentum)
 
 
 def train(model: CustomModel, config: Config, table: data.Table, watch: Watch) -> list[Epoch]:
@@ -102,7 +95,7 @@ def batches(config: Config, table: data.Table) -> tf.data.Dataset:
     def stacks() -> Iterator[tuple[np.ndarray, ...]]:
         for epoch in range(config.epochs):
             order = data.batch_order(config.seed, epoch, table.rows)
-            for indices in stacked(order, config.batch_size):
+            for indices in stacked(order, min(config.batch_size, table.rows)):
                 yield tuple(np.take(column, indices, axis=0) for column in table.columns)
 
     specification = tuple(

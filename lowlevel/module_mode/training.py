@@ -72,13 +72,13 @@ def compile_epochs(
     the table's columns; it returns the mean NLL of each epoch, `[longest]`, 0 past the last one.
     It is traced once, whatever the number of epochs.
     """
-    batch_size = config.batch_size
     # Only the loops below are for autograph to convert; the step has none, and it takes long.
     train_step = tf.autograph.experimental.do_not_convert(model.train_step)
 
     @tf.function(jit_compile=config.jit_compile)
     def run_epochs(epochs: tf.Tensor, orders: tf.Tensor, *columns: tf.Tensor) -> tf.Tensor:
         rows = orders.shape[1]
+        batch_size = min(config.batch_size, rows)
         steps, short = divmod(rows, batch_size)
         # Reshaped here, every batch has a static shape, which a slice that moves with the loop
         # has not.
@@ -92,9 +92,8 @@ def compile_epochs(
 
         for epoch in tf.range(epochs):
             total = tf.zeros([], config.dtype)
-            if steps:
-                for step in tf.range(steps):
-                    total += train_on(batches[epoch, step])
+            for step in tf.range(steps):
+                total += train_on(batches[epoch, step])
             if short:
                 total += train_on(short_batches[epoch])
             losses = tf.tensor_scatter_nd_update(losses, [[epoch]], [total / rows])
