@@ -594,8 +594,8 @@ def curve_point(rows: int, jit_compile: bool, repeats: int) -> None:
 def curve(most_rows: int, repeats: int) -> None:
     """Prints time a row and peak memory by the number of rows, each in a process of its own."""
     print("module mode, batches of 1000; nanoseconds a row; peak memory in MiB, above that of the")
-    print("same on 1,000 rows; it holds the table, features and labels in float32, and should be")
-    print("little more; the ratio is left out where the allocator's few MiB would drown it\n")
+    print("same on 1,000 rows; it holds the table, features and labels in float32, twice: the")
+    print("caller's and TensorFlow's; the ratio is left out where the allocator's MiB drown it\n")
     print(f"{'rows':>10}  {'':4}{'median':>9}{'minimum':>9}{'memory':>9}{'table':>9}{'ratio':>7}")
     for jit_compile in (False, True):
         base = None
