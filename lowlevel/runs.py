@@ -58,15 +58,13 @@ class History:
         """Records epochs that have ended; returns whether this called for a report.
 
         Args:
-            losses: the mean NLL of each epoch that ended since the last call, if any; they share
-              the time evenly.
+            losses: the mean NLL of each epoch since the last call, at least one; they share the
+              time evenly.
             model: for the watcher.
 
         Raises:
             ValueError: a loss is not finite.
         """
-        if not len(losses):
-            return False
         seconds = (time.perf_counter() - self.start) / len(losses)
         for epoch, loss in enumerate(losses, len(self.epochs) + 1):
             check_finite(float(loss), f"in epoch {epoch}")

@@ -95,7 +95,7 @@ def batches(config: Config, table: data.Table) -> tf.data.Dataset:
     def stacks() -> Iterator[tuple[np.ndarray, ...]]:
         for epoch in range(config.epochs):
             order = data.batch_order(config.seed, epoch, table.rows)
-            for indices in stacked(order, min(config.batch_size, table.rows)):
+            for indices in stacked(order, config.batch_size):
                 yield tuple(np.take(column, indices, axis=0) for column in table.columns)
 
     specification = tuple(
