@@ -172,9 +172,7 @@ def batch_order(seed: int, epoch: int, rows: int) -> np.ndarray:
         epoch: counted from 0.
         rows: the number of rows in the table.
     """
-    order = np.arange(rows, dtype=np.int32)
-    np.random.default_rng([seed, epoch]).shuffle(order)
-    return order
+    return np.random.default_rng([seed, epoch]).permutation(rows).astype(np.int32)
 
 
 def epoch_blocks(config: Config, rows: int) -> Iterator[range]:
@@ -214,10 +212,10 @@ def order_blocks(config: Config, rows: int) -> Iterator[tuple[int, np.ndarray]]:
         block = next(blocks, None)
         if block is None:
             return None
-        orders = np.zeros([longest, rows], np.int32)
+        orders = aligned(np.zeros([longest, rows], np.int32))
         for index, epoch in enumerate(block):
             orders[index] = batch_order(config.seed, epoch, rows)
-        return len(block), aligned(orders)
+        return len(block), orders
 
     with futures.ThreadPoolExecutor(1) as beside:
         ahead = beside.submit(make_next)

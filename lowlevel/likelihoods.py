@@ -47,25 +47,31 @@ from lowlevel.special_functions import (
 _LOG_SCALE = 16.0
 
 
-def check_shapes(z: tf.Tensor, y: tf.Tensor) -> None:
-    """Raises ValueError unless `z` and `y` have the same shape, as far as the shapes are known.
+def check_labels(z: tf.Tensor, y: tf.Tensor) -> None:
+    """Raises ValueError unless `y` has the shape of `z`, and lies between 0 and 1.
 
-    TensorFlow would broadcast labels [n] against logits [n, 1] to [n, n] without a word.
+    TensorFlow would broadcast labels [n] against logits [n, 1] to [n, n] without a word. Each is
+    checked as far as it is known: in a graph, shapes may be, and labels are not.
     """
     if not z.shape.is_compatible_with(y.shape):
         raise ValueError(f"Expected `y` of the same shape as `z`, got {y.shape} and {z.shape}.")
+    labels = tf.get_static_value(y)
+    if labels is not None:
+        outside = labels[~((labels >= 0) & (labels <= 1))]
+        if outside.size:
+            raise ValueError(f"Expected `y` from 0 to 1, got {outside[0]}.")
 
 
 def in_float64(formula: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
     """Has a method of (z, y) or (z) evaluated in float64 and rounded to the dtype of z, once.
 
-    The method also checks, then, that `z` and `y` have the same shape.
+    The method also checks its labels, then.
     """
 
     @functools.wraps(formula)
     def rounded_once(self: "Likelihood", z: tf.Tensor, *labels: tf.Tensor) -> tf.Tensor:
         for y in labels:
-            check_shapes(z, y)
+            check_labels(z, y)
         wide = [tf.cast(argument, tf.float64) for argument in (z, *labels)]
         return tf.cast(formula(self, *wide), z.dtype)
 
@@ -79,7 +85,7 @@ class Likelihood:
     `nll` and `curvature` from `slope` by automatic differentiation, `mean` as exp(-nll(z, 1)).
 
     All arguments and results are tensors of one shape, any, and one dtype, float32 or float64.
-    Labels lie between 0 and 1; `data.Table` sees to it.
+    Labels lie between 0 and 1; `data.Table` and `check_labels` see to it.
     """
 
     name: str
@@ -197,6 +203,7 @@ class Probit(Likelihood):
         density = self._density(t)
         likely = 1.0 - density / hazard
         factor = (tf.minimum(t, self._FAR) + density / likely) / likely
+        # Not scaled back once for both: Grappler would do it before the product, too early.
         agreeing = self._density(t, _LOG_SCALE) * factor * math.exp(-_LOG_SCALE)
         return _blend(_weight_against(z, y), hazard_slope, agreeing)
 
@@ -231,8 +238,9 @@ class ComplementaryLogLog(Likelihood):
     @in_float64
     def nll(self, z: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         """Label 0: w. Label 1: -log(p) = -z - log(f) below zero, log(1 + q / p) above."""
-        fraction, _ = self._fraction(z)
-        unlikely = self._above_zero(z)
+        survival_above = self._survival_above(z)
+        fraction, _ = self._fraction(z, survival_above)
+        unlikely = survival_above * math.exp(-_LOG_SCALE)
         odds = unlikely / (1.0 - unlikely)
         one = tf.where(z < 0.0, -z - tf.math.log(fraction), log_one_plus(odds))
         return _blend(y, one, tf.exp(z))
@@ -240,42 +248,45 @@ class ComplementaryLogLog(Likelihood):
     @in_float64
     def slope(self, z: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         """Label 0: w. Label 1: -q / f = -w / (exp(w) - 1)."""
-        fraction, _ = self._fraction(z)
-        one = -self._scaled_survival(z) / fraction * math.exp(-_LOG_SCALE)
+        survival_above = self._survival_above(z)
+        fraction, _ = self._fraction(z, survival_above)
+        one = -self._survival(z, survival_above) / fraction * math.exp(-_LOG_SCALE)
         return _blend(y, one, tf.exp(z))
 
     @in_float64
     def curvature(self, z: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         """Label 0: w. Label 1: q (1 - f) / f^2."""
-        fraction, rest = self._fraction(z)
+        survival_above = self._survival_above(z)
+        fraction, rest = self._fraction(z, survival_above)
+        scaled = self._survival(z, survival_above)
         # Factor by factor: given scaled * (rest / fraction^2), Grappler scales back too early.
-        one = self._scaled_survival(z) * rest / fraction / fraction * math.exp(-_LOG_SCALE)
+        one = scaled * rest / fraction / fraction * math.exp(-_LOG_SCALE)
         return _blend(y, one, tf.exp(z))
 
     @in_float64
     def mean(self, z: tf.Tensor) -> tf.Tensor:
         """The probability p = w f."""
-        fraction, _ = self._fraction(z)
+        fraction, _ = self._fraction(z, self._survival_above(z))
         return tf.exp(tf.minimum(z, self._FAR)) * fraction
 
     _FAR = 7.0  # q underflows before, and so does q w^2.
 
-    def _fraction(self, z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _survival_above(self, z: tf.Tensor) -> tf.Tensor:
+        """The probability q, times exp(_LOG_SCALE), where z >= 0; that at 0 elsewhere."""
+        return exp_minus_exp(tf.clip_by_value(z, 0.0, self._FAR), _LOG_SCALE)
+
+    def _survival(self, z: tf.Tensor, survival_above: tf.Tensor) -> tf.Tensor:
+        """The probability q, times exp(_LOG_SCALE), on both sides of zero."""
+        survival_below = tf.exp(-tf.exp(tf.minimum(z, 0.0))) * math.exp(_LOG_SCALE)
+        return tf.where(z < 0.0, survival_below, survival_above)
+
+    def _fraction(self, z: tf.Tensor, survival_above: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The fraction f, and 1 - f."""
         w = tf.exp(tf.minimum(z, self._FAR))
         rest_below = exponential_excess(tf.minimum(w, 1.0))
-        fraction_above = (1.0 - self._above_zero(z)) / tf.maximum(w, 1.0)
+        fraction_above = (1.0 - survival_above * math.exp(-_LOG_SCALE)) / tf.maximum(w, 1.0)
         fraction = tf.where(z < 0.0, 1.0 - rest_below, fraction_above)
         return fraction, tf.where(z < 0.0, rest_below, 1.0 - fraction_above)
-
-    def _scaled_survival(self, z: tf.Tensor) -> tf.Tensor:
-        """The probability q, times exp(_LOG_SCALE)."""
-        below = tf.exp(-tf.exp(tf.minimum(z, 0.0))) * math.exp(_LOG_SCALE)
-        return tf.where(z < 0.0, below, self._above_zero(z, _LOG_SCALE))
-
-    def _above_zero(self, z: tf.Tensor, log_scale: float = 0.0) -> tf.Tensor:
-        """The probability q, times exp(log_scale), where z >= 0."""
-        return exp_minus_exp(tf.clip_by_value(z, 0.0, self._FAR), log_scale)
 
 
 LIKELIHOODS: dict[str, Likelihood] = {
@@ -373,7 +384,7 @@ def _with_derivative(
     y: tf.Tensor,
 ) -> tf.Tensor:
     """function(z, y), with derivative(z, y) for its derivative in z and none in y."""
-    check_shapes(z, y)
+    check_labels(z, y)
 
     @tf.custom_gradient
     def value(z: tf.Tensor, y: tf.Tensor, /) -> tuple[tf.Tensor, Callable]:
@@ -389,12 +400,14 @@ def _run_file(path: Path) -> ModuleType:
     """The module that a Python file defines, with no __pycache__ left behind."""
     if not path.is_file():
         raise ValueError(f"Expected a Python file with a likelihood, found no file {path}.")
-    plan = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(plan)
+    # Known by its whole path, so that it hides no other module. A dataclass in it looks it up.
+    plan = importlib.util.spec_from_file_location(str(path.resolve()), path)
+    module = sys.modules[plan.name] = importlib.util.module_from_spec(plan)
     writes_nothing, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         plan.loader.exec_module(module)
     except (Exception, SystemExit) as error:
+        del sys.modules[plan.name]
         raise ValueError(f"Cannot run {path}: {in_one_line(error)}") from error
     finally:
         sys.dont_write_bytecode = writes_nothing
@@ -411,6 +424,8 @@ def _probe(spec: str, likelihood: Likelihood) -> None:
             function = getattr(likelihood, quantity)
             try:
                 values = tf.convert_to_tensor(function(*arguments))
+                # As training has it: compiled, and without autograph.
+                tf.function(function, autograph=False).get_concrete_function(*arguments)
             except Exception as error:
                 cause = in_one_line(error)
                 raise ValueError(f"Likelihood {spec!r}: {quantity} fails: {cause}") from error

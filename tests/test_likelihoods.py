@@ -13,7 +13,7 @@ import tensorflow as tf
 from lowlevel.likelihoods import (
     LIKELIHOODS,
     Likelihood,
-    check_shapes,
+    check_labels,
     differentiable_nll,
     differentiable_slope,
     in_float64,
@@ -401,9 +401,21 @@ def test_a_formula_in_float64_never_broadcasts() -> None:
 
 def test_shapes_known_in_part_are_compared_as_far_as_they_are_known() -> None:
     vector, column = tf.TensorSpec([None]), tf.TensorSpec([None, 1])
-    check_shapes(vector, tf.TensorSpec([3]))
+    trace = tf.function(check_labels).get_concrete_function
+    trace(vector, tf.TensorSpec([3]))
     with pytest.raises(ValueError, match="same shape"):
-        check_shapes(column, vector)
+        trace(column, vector)
+
+
+@pytest.mark.parametrize("label", [-0.5, 1.5, np.nan])
+@every_likelihood
+def test_labels_outside_0_to_1_are_refused(name: str, label: float) -> None:
+    z, y = tf.zeros([3]), tf.constant([0.0, 1.0, label])
+    for quantity in ("nll", "slope", "curvature"):
+        with pytest.raises(ValueError, match=f"^Expected `y` from 0 to 1, got {label}.$"):
+            getattr(LIKELIHOODS[name], quantity)(z, y)
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        LIKELIHOODS[name].nll(z[2], y[2])
 
 
 def test_float64_is_rounded_once_to_the_dtype_of_the_logits() -> None:
@@ -470,6 +482,27 @@ def test_loading_leaves_nothing_behind(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]
 
 
+def test_a_file_may_define_dataclasses_with_annotations_kept_as_text(tmp_path: Path) -> None:
+    source = """
+        from __future__ import annotations
+        import dataclasses
+        import tensorflow as tf
+        from lowlevel.likelihoods import Likelihood
+
+        @dataclasses.dataclass
+        class Mine(Likelihood):
+            scale: float
+            name = "mine"
+
+            def nll(self, z, y):
+                return self.scale * (tf.nn.softplus(z) - y * z)
+
+        MINE = Mine(2.0)
+    """
+    mine = load(write(tmp_path, source) + ":MINE")
+    np.testing.assert_allclose(mine.nll(tf.zeros([1]), tf.zeros([1])), 2 * np.log(2), rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("source", "name", "message"),
     [
@@ -488,6 +521,7 @@ def test_loading_leaves_nothing_behind(tmp_path: Path) -> None:
         (MINE.format("tf.math.log(z)"), "MINE", "nll is nan at z = -3, y = 0, expected a finite"),
         (MINE.format("1.0 / z"), "MINE", "nll is inf at z = 0, y = 0"),
         (MINE.format("undefined"), "MINE", "nll fails: NameError"),
+        (MINE.format("z + 0 * z.numpy()"), "MINE", "nll fails: .* no attribute 'numpy'"),
         (MINE.format("z"), "", "defines no ''"),
     ],
 )

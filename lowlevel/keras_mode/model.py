@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from lowlevel.keras_mode.layers import Logistic, linear_predictor
-from lowlevel.likelihoods import check_shapes, differentiable_slope, row_shares
+from lowlevel.likelihoods import check_labels, differentiable_slope, row_shares
 
 
 @keras.saving.register_keras_serializable("lowlevel")
@@ -87,7 +87,8 @@ class CustomModel(keras.Model):
             training: whether layers such as Dropout are to act as they do in training.
 
         Raises:
-            ValueError: the labels' shape is not that of the predictions.
+            ValueError: the labels' shape is not that of the predictions, or one is known to be
+              outside 0 to 1.
         """
         likelihood = self.logistic.likelihood
         y = tf.cast(y, self.logistic.kernel.dtype)
@@ -100,7 +101,7 @@ class CustomModel(keras.Model):
             # steps_per_execution makes.
             kernel = tf.convert_to_tensor(self.logistic.kernel)
             z = linear_predictor(x, kernel, self.logistic.bias)
-            check_shapes(z, y)
+            check_labels(z, y)
 
             def gradient(upstream: tf.Tensor, variables: Sequence[tf.Variable] = ()) -> tuple:
                 # d loss / d z = share * slope; the rest is the chain rule of z = x kernel + bias.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from lowlevel.likelihoods import check_shapes, differentiable_slope, row_shares
+from lowlevel.likelihoods import check_labels, differentiable_slope, row_shares
 from lowlevel.module_mode.layers import Logistic, linear_predictor
 from lowlevel.module_mode.optimizers import Optimizer
 
@@ -58,7 +58,8 @@ class CustomModel(tf.Module):
               by n.
 
         Raises:
-            ValueError: the labels' shape is not that of the predictions.
+            ValueError: the labels' shape is not that of the predictions, or one is known to be
+              outside 0 to 1.
         """
         likelihood = self.logistic.likelihood
         y = tf.cast(y, self.logistic.kernel.dtype)
@@ -70,7 +71,7 @@ class CustomModel(tf.Module):
             x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor, y: tf.Tensor, share: tf.Tensor, /
         ) -> tuple:
             z = linear_predictor(x, kernel, bias)
-            check_shapes(z, y)
+            check_labels(z, y)
 
             def gradient(upstream: tf.Tensor) -> tuple:
                 # d loss / d z = share * slope; the rest is the chain rule of z = x kernel + bias.
