@@ -1,6 +1,7 @@
 """Trains one network on its own likelihood: by hand, with Keras, or both ways side by side."""
 
 import dataclasses
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from absl import app, flags, logging
 from lowlevel import config as settings
 from lowlevel import runs, startup
 from lowlevel.config import Config
+from lowlevel.errors import in_one_line
 
 if TYPE_CHECKING:
     from lowlevel import comparison, modes
@@ -83,6 +85,10 @@ def main(config: Config) -> None:
         run(config)
     except ValueError as error:
         sys.exit(f"main.py: {error}")
+    except BrokenPipeError:
+        # Whoever read the lines is gone, as `| head` is; Python would flush them once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit("main.py: interrupted")
 
@@ -93,6 +99,17 @@ def run(config: Config) -> None:
         for mode in ("module", "keras") if config.mode == "compare" else ("",):
             runs.check_folder(f"{config.output_dir}/{mode}")
     startup.import_tensorflow()
+    import tensorflow as tf
+
+    try:
+        run_mode(config)
+    except tf.errors.OpError as error:
+        # A likelihood of one's own, as a rule: of an operation that XLA does not have, say.
+        raise ValueError(f"TensorFlow cannot run this: {in_one_line(error)}") from error
+
+
+def run_mode(config: Config) -> None:
+    """Runs the chosen mode, or both, now that TensorFlow is there."""
     from lowlevel import data, likelihoods
 
     likelihoods.load(config.likelihood)
@@ -184,13 +201,15 @@ def parse_flags(arguments: Sequence[str]) -> Config:
         rest = flags.FLAGS(arguments)[1:]
         if rest:
             sys.exit(f"main.py: expected flags only, got {rest[0]}; see python main.py --help")
-        values = {field.name: flags.FLAGS[field.name].value for field in dataclasses.fields(Config)}
-        return Config(**{**values, "hidden_units": whole_numbers(values["hidden_units"])})
     except flags.IllegalFlagValueError as error:
         name = re.match(r"flag --(\w+)=", str(error)).group(1)
         sys.exit(f"main.py: {error}; --{name} wants: {flags.FLAGS[name].help}")
-    except flags.Error as error:
+    # absl's, of a value for a flag that takes none, is a plain ValueError.
+    except (flags.Error, ValueError) as error:
         sys.exit(f"main.py: {error}")
+    values = {field.name: flags.FLAGS[field.name].value for field in dataclasses.fields(Config)}
+    try:
+        return Config(**{**values, "hidden_units": whole_numbers(values["hidden_units"])})
     except ValueError as error:
         sys.exit(f"main.py: --{error}")
 

@@ -11,6 +11,7 @@ from concurrent import futures
 import numpy as np
 
 from lowlevel.config import Config
+from lowlevel.errors import in_one_line
 
 NAME = "german_credit_numeric"
 SOURCE = pathlib.Path(__file__).parent / "datasets" / "german.data-numeric"
@@ -57,7 +58,8 @@ class Table:
     Attributes:
         features: `[rows, columns]`, float32 or float64, finite.
         labels: `[rows]`, of the same dtype, from 0 to 1.
-        sample_weight: `[rows]`, of the same dtype, not negative; or None, where every row counts 1.
+        sample_weight: `[rows]`, of the same dtype, not negative, not all 0; or None, where every
+          row counts 1.
 
     Raises:
         ValueError: a shape, a dtype or a value is not as above.
@@ -83,6 +85,8 @@ class Table:
         self._check_column("labels", self.labels, highest=1)
         if self.sample_weight is not None:
             self._check_column("sample_weight", self.sample_weight, highest=np.inf)
+            if not self.sample_weight.any():
+                raise ValueError("Expected a `sample_weight` above 0 in some row, got 0 in all")
 
     def _check_column(self, name: str, values: np.ndarray, highest: float) -> None:
         expected = self.features.shape[:1], self.features.dtype
@@ -132,8 +136,8 @@ def load_german_credit(dtype: str, data_dir: str = "") -> Table:
     import tensorflow_datasets as tfds
 
     tfds.disable_progress_bar()
-    folder = pathlib.Path(data_dir or DEFAULT_DATA_DIR).expanduser()
     try:
+        folder = pathlib.Path(data_dir or DEFAULT_DATA_DIR).expanduser()
         builder = tfds.builder(NAME, data_dir=folder)
         # It tells of its work on standard output, which is not a library's to write to.
         with contextlib.redirect_stdout(io.StringIO()):
@@ -141,11 +145,13 @@ def load_german_credit(dtype: str, data_dir: str = "") -> Table:
                 download_config=tfds.download.DownloadConfig(manual_dir=SOURCE.parent)
             )
         rows = builder.as_dataset(split="train", as_supervised=True, batch_size=-1)
-    except OSError as error:
+        features, labels = tfds.as_numpy(rows)
+    # What a damaged file raises depends on the file.
+    except Exception as error:
         raise ValueError(
-            f"data_dir: expected a folder that can be written, got {folder} ({error})"
+            f"data_dir: expected a folder that can be written, got {data_dir or DEFAULT_DATA_DIR} "
+            f"({in_one_line(error)}); if {NAME} in it is damaged, delete that"
         ) from error
-    features, labels = tfds.as_numpy(rows)
     return Table(features.astype(dtype), labels.astype(dtype))
 
 
@@ -155,9 +161,12 @@ def moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     The deviation is the population's (divided by the number of rows). A constant column's is
     given as 1, so that standardised it is 0.
     """
-    mean = features.mean(axis=0, dtype=np.float64)
-    deviation = features.std(axis=0, dtype=np.float64)
-    deviation[deviation == 0] = 1
+    # A column at a time: NumPy makes a float64 copy of what it takes the deviation of.
+    mean = np.array([column.mean(dtype=np.float64) for column in features.T])
+    deviation = np.array([column.std(dtype=np.float64) for column in features.T])
+    # Rounding leaves a constant column a mean that is off, and a deviation that is not 0.
+    constant = features.min(axis=0) == features.max(axis=0)
+    mean[constant], deviation[constant] = features[0, constant], 1
     return mean.astype(features.dtype), deviation.astype(features.dtype)
 
 

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from lowlevel.errors import in_one_line
+
 WRONG_VALUE = "wrong value"
 WRONG_SIGN = "wrong sign"
 FACTOR = "a factor off"
@@ -79,8 +81,10 @@ def check(
     as well. To leave something out, close over it, or pass integers. Every number costs at least
     four calls, so small arrays do best.
 
-    Numbers below 1e-8 are not told from 0. With float32 arguments or variables differences are
-    coarse, and only errors of more than a percent show.
+    Central differences have limits, and so has the check. The unit here is 1, the largest number
+    of the gradient in the same argument, or a hundredth of the sum of the function's values,
+    whichever is largest: what is below 1e-8 of it is not told from 0. With float32 arguments or
+    variables that is 1e-3 of it, and only errors of more than a percent show: give float64.
 
     Args:
         function: of tensors, to one floating tensor of any shape, always the same for the same
@@ -109,6 +113,14 @@ def check(
         return _merged(findings + _at_points(points))
     except _GradientError as error:
         return [error.finding()]
+
+
+def five_point_slope(far: Any, near: Any, other_near: Any, other_far: Any, step: float) -> Any:
+    """Returns a derivative by the function's values, numbers or arrays, at 2, 1, -1 and -2 steps.
+
+    Its error is that of rounding, and step^4 / 30 times the fifth derivative.
+    """
+    return (8 * (near - other_near) - (far - other_far)) / (12 * step)
 
 
 class _GradientError(ValueError):
@@ -188,7 +200,7 @@ class _Subject:
         try:
             gradients = tape.gradient(value, arguments + self.variables, upstream)
         except Exception as error:
-            text = f"The gradient cannot be worked out: {_in_one_line(error)}"
+            text = f"The gradient cannot be worked out: {in_one_line(error)}"
             raise _GradientError(text) from error
         return value, [g if g is None else tf.convert_to_tensor(g) for g in gradients]
 
@@ -209,7 +221,7 @@ class _Subject:
             far, near, other_near, other_far = (
                 self._value_at(target, index, start, k * step) for k in (2, 1, -1, -2)
             )
-            jacobian[index] = (8 * (near - other_near) - (far - other_far)) / (12 * step)
+            jacobian[index] = five_point_slope(far, near, other_near, other_far, step)
         return jacobian
 
     def _value_at(
@@ -305,7 +317,7 @@ class _Comparison:
 def _never_called(subject: _Subject) -> list[Finding]:
     """Finds tensors that a custom rule's function gets by keyword, which only a graph refuses."""
     try:
-        tf.function(subject.call).get_concrete_function(subject.tensors)
+        tf.function(subject.call, autograph=False).get_concrete_function(subject.tensors)
     except Exception as error:
         if _BY_KEYWORD in str(error):
             where = "keyword arguments of a tf.custom_gradient function"
@@ -394,13 +406,13 @@ def _compiled(subject: _Subject) -> list[Finding]:
     upstream = _random_upstream(subject.value)
     eager = subject.measure(subject.tensors, tf.constant(upstream))
     for label, jit_compile in (("in a graph", False), ("under XLA", True)):
-        compiled = tf.function(subject.measure, jit_compile=jit_compile)
+        compiled = tf.function(subject.measure, jit_compile=jit_compile, autograph=False)
         given = subject.tensors, tf.constant(upstream)
         try:
             # Called outright, it would warn of tracing in vain after a few checks.
             other = compiled.get_concrete_function(*given)(*given)
         except Exception as error:
-            detail = f"{label} it raises {_in_one_line(error)}; eager it does not"
+            detail = f"{label} it raises {in_one_line(error)}; eager it does not"
             return [Finding(MODES_DIFFER, "the function", detail)]
         findings = _merged(_differing(subject, eager, other, label))
         if findings:
@@ -541,10 +553,4 @@ def _or_value_error(function: Callable[[Any], tf.Tensor], argument: Any) -> tf.T
     try:
         return function(argument)
     except Exception as error:
-        raise ValueError(f"The function cannot be called: {_in_one_line(error)}") from error
-
-
-def _in_one_line(error: BaseException) -> str:
-    """Returns an exception in one line, not too long a one."""
-    text = " ".join(f"{type(error).__name__}: {error}".split())
-    return text if len(text) <= 300 else text[:297] + "..."
+        raise ValueError(f"The function cannot be called: {in_one_line(error)}") from error

@@ -11,7 +11,9 @@ import tensorflow as tf
 from lowlevel import likelihoods, modes
 from lowlevel.config import Config
 from lowlevel.data import Table
-from lowlevel.likelihoods import Likelihood, derivative_in_z, in_one_line
+from lowlevel.errors import in_one_line
+from lowlevel.gradient_check import five_point_slope
+from lowlevel.likelihoods import Likelihood, derivative_in_z
 
 # From where all is easy to where naive formulas, float32 and float64 give up.
 _SIZES = (0.001, 0.1, 0.5, 1, 2, 3, 5, 8, 10, 12, 15, 17, 20, 25, 30, 37, 50, 80, 88, 100, 300, 700)
@@ -95,7 +97,9 @@ def format_rows(rows: Sequence[Row]) -> list[str]:
     return [
         f"{'':23}largest relative error against",
         _columns("", "autodiff", "differences", "best", "at z", "verdict"),
-        *[_line(row) for row in rows if not row.mistake],
+        *[_line(row) for row in rows if row.logit is not None and not row.mistake],
+        "gradients in a network, errors as shares of the largest number:",
+        *[_line(row) for row in rows if row.logit is None and not row.mistake],
         "mistakes, shown on purpose:",
         *[_line(row) for row in rows if row.mistake],
     ]
@@ -133,7 +137,24 @@ def _formula_rows(likelihood: Likelihood, dtype: str) -> list[Row]:
         for quantity in ("nll", "slope", "curvature")
         for label in LABELS
     ]
-    return [*rows, _formula_row(likelihood, "mean", None, dtype, exact)]
+    return [
+        *rows,
+        _formula_row(likelihood, "mean", None, dtype, exact),
+        _sum_row(likelihood, _logits(dtype)),
+    ]
+
+
+def _sum_row(likelihood: Likelihood, z: np.ndarray) -> Row:
+    """Checks that the losses of the two labels are those of probabilities that sum to 1."""
+    losses = [_values(likelihood.nll, z, label).astype(np.float64) for label in (1.0, 0.0)]
+    with np.errstate(over="ignore"):
+        found = sum(np.exp(-loss) for loss in losses).astype(z.dtype)
+    truth = _Truth(np.ones(len(z)), np.full(len(z), _precise(z.dtype)))
+    errors = _errors(found, truth.expected)
+    right = not (errors > truth.tolerance).any()
+    verdict = "right" if right else _verdict(z, found, truth, errors)
+    best, logit = float(errors.max()), _place_of_worst(z, errors)
+    return Row("sum of exp(-nll)", None, None, None, best, logit, verdict, right=right)
 
 
 def _formula_row(
@@ -146,9 +167,9 @@ def _formula_row(
     """Checks one formula for one label."""
     z = _logits(dtype)
     found = _values(getattr(likelihood, quantity), z, label)
-    wide = _in_float64(likelihood, quantity, z.astype(np.float64), label)
+    other = _by_others(likelihood, quantity, z, label)
     differences = _differences(likelihood, quantity, z.astype(np.float64), label)
-    truth = _truth(exact[quantity, label], differences, wide, z.dtype)
+    truth = _truth(exact[quantity, label], differences, other, z.dtype)
     terms = _size_of_terms(likelihood, quantity, label, z.astype(np.float64))
     errors = _errors(found, truth.expected, terms)
     by_autodiff = _autodiff_errors(likelihood, quantity, z, label, found)
@@ -183,24 +204,37 @@ def _values(formula: Callable[..., tf.Tensor], z: np.ndarray, label: float | Non
         raise ValueError(f"{name} fails: {in_one_line(error)}") from error
 
 
-def _truth(exact: np.ndarray, differences: np.ndarray, wide: np.ndarray, dtype: np.dtype) -> _Truth:
-    """Returns the best there is: exact values, else differences, else the formula in float64."""
-    # Seven bits: what is worse than that was lost, not rounded away.
-    precise = 2**7 * np.finfo(dtype).eps
+def _truth(
+    exact: np.ndarray, differences: np.ndarray, other: np.ndarray, dtype: np.dtype
+) -> _Truth:
+    """Returns the best there is: exact values, else differences, else what `_by_others` gave."""
+    precise = _precise(dtype)
     by_differences = np.isnan(exact) & ~np.isnan(differences)
-    # Of itself, a float64 formula tells nothing.
-    other = wide if dtype == np.float32 else np.full_like(wide, np.nan)
     expected = np.where(np.isnan(exact), np.where(by_differences, differences, other), exact)
     return _Truth(expected, np.where(by_differences, max(_DIFFERENCES_ERROR, precise), precise))
 
 
-def _in_float64(
+def _precise(dtype: np.dtype) -> float:
+    """Returns seven bits of rounding: what is worse than that was lost, not rounded away."""
+    return float(2**7 * np.finfo(dtype).eps)
+
+
+def _by_others(
     likelihood: Likelihood, quantity: str, z: np.ndarray, label: float | None
 ) -> np.ndarray:
-    """Returns a formula's values in float64; for the mean, those that follow from the loss."""
+    """Returns a formula's values in float64 as far as other formulas, or a wider dtype, tell them.
+
+    The mean follows from the loss, and what a soft label gives from both hard ones. NaN where
+    nothing tells: of itself, a formula in float64 shows nothing.
+    """
+    wide = z.astype(np.float64)
     if quantity == "mean":
-        return np.exp(-_values(likelihood.nll, z, 1.0))
-    return _values(getattr(likelihood, quantity), z, label)
+        return np.exp(-_values(likelihood.nll, wide, 1.0))
+    formula = getattr(likelihood, quantity)
+    if label not in (0.0, 1.0):
+        with np.errstate(invalid="ignore"):
+            return label * _values(formula, wide, 1.0) + (1 - label) * _values(formula, wide, 0.0)
+    return _values(formula, wide, label) if z.dtype == np.float32 else np.full_like(wide, np.nan)
 
 
 def _size_of_terms(
@@ -265,13 +299,8 @@ def _five_points(
     )
     with np.errstate(all="ignore"):
         if quantity == "slope":
-            return _slope(far, near, other, other_far, step)
+            return five_point_slope(far, near, other, other_far, step)
         return (16 * (near + other) - 30 * here - (far + other_far)) / (12 * step**2)
-
-
-def _slope(far: Any, near: Any, other: Any, other_far: Any, step: float) -> Any:
-    """Returns the derivative by the values at 2, 1, -1 and -2 steps."""
-    return (8 * (near - other) - (far - other_far)) / (12 * step)
 
 
 def _autodiff_errors(
@@ -321,12 +350,12 @@ def _exact_point(likelihood: Likelihood, z: float) -> tuple[float, list[list[flo
         step = mp.mpf(2) ** _EXACT_STEP
         try:
             around = [likelihood.exact_mean(mp.mpf(z) + k * step, mp) for k in (-1, 0, 1)]
+            if around[1] is None:
+                return np.nan, [[np.nan] * 3] * 2
+            labels = [around, [1 - mean for mean in around]]
+            return float(around[1]), [_of_one_label(mp, label, step) for label in labels]
         except Exception as error:
             raise ValueError(f"exact_mean fails at z = {z:g}: {in_one_line(error)}") from error
-        if around[1] is None:
-            return np.nan, [[np.nan] * 3] * 2
-        labels = [around, [1 - mean for mean in around]]
-        return float(around[1]), [_of_one_label(mp, label, step) for label in labels]
 
 
 def _of_one_label(mp: Any, probabilities: Sequence[Any], step: Any) -> list[float]:
@@ -493,7 +522,7 @@ class _Network:
                 moved[index] += k * step
                 variable.assign(moved)
                 losses.append(float(self.model.loss_fn(*self.columns)))
-            found[index] = _slope(*losses, step)
+            found[index] = five_point_slope(*losses, step)
         variable.assign(start)
         return found
 
@@ -501,27 +530,29 @@ class _Network:
 def _gradient_row(
     subject: str,
     found: np.ndarray | None,
-    autodiff: np.ndarray,
+    autodiff: np.ndarray | None,
     differences: np.ndarray,
     exact: np.ndarray,
 ) -> Row:
     """Checks the gradient in one parameter, by the largest error as a share of the largest."""
     if found is None:
         return Row(subject, None, None, None, None, None, "lost: the gradient is None", right=False)
-    errors = [_share(found, expected) for expected in (autodiff, differences, exact)]
-    worst = max(errors[1:])
+    by_autodiff = None if autodiff is None else _share(found, autodiff)
+    errors = [_share(found, expected) for expected in (differences, exact)]
+    worst = max(errors)
     tolerance = max(_DIFFERENCES_ERROR, np.sqrt(np.finfo(found.dtype).eps))
     verdict = f"imprecise: {worst:.0e} of the largest number"
     if worst <= tolerance:
         verdict = "right"
     elif worst > _WRONG:
         verdict = f"wrong: {_what(found.ravel(), differences.ravel())}"
-    return Row(subject, None, *errors, None, verdict, right=worst <= tolerance)
+    return Row(subject, None, by_autodiff, *errors, None, verdict, right=worst <= tolerance)
 
 
 def _share(found: np.ndarray, expected: np.ndarray) -> float:
     """Returns the largest difference as a share of the largest number; infinite for NaN."""
-    share = np.max(np.abs(found - expected)) / np.max(np.abs(expected))
+    difference, largest = np.max(np.abs(found - expected)), np.max(np.abs(expected))
+    share = difference / largest if difference else 0.0
     return float(share) if np.isfinite(share) else np.inf
 
 
@@ -545,8 +576,6 @@ def _mistakes(config: Config) -> list[Row]:
 
 class _Article(Likelihood):
     """Logistic regression as one would write it down, which is not how to compute it."""
-
-    name = "article"
 
     def nll(self, z: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         """By p = 1 / (1 + exp(-z)), which rounds to 1 and overflows, and logarithms of it."""

@@ -33,6 +33,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from lowlevel.errors import in_one_line
 from lowlevel.special_functions import (
     SQRT_TWO_PI,
     exp_minus_exp,
@@ -81,14 +82,13 @@ def in_float64(formula: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
 class Likelihood:
     """A binary label's distribution given the linear predictor z; see the top of this file.
 
-    A subclass sets `name` and writes `nll`. What else it does not write is derived: `slope` from
-    `nll` and `curvature` from `slope` by automatic differentiation, `mean` as exp(-nll(z, 1)).
+    A subclass writes `nll`. What else it does not write is derived: `slope` from `nll` and
+    `curvature` from `slope` by automatic differentiation, `mean` as exp(-nll(z, 1)).
 
     All arguments and results are tensors of one shape, any, and one dtype, float32 or float64.
-    Labels lie between 0 and 1; `data.Table` and `check_labels` see to it.
+    Labels lie between 0 and 1. `data.Table` sees to it, and `check_labels` where their values are
+    known; of labels that go straight to Keras's `fit`, nothing is.
     """
-
-    name: str
 
     def nll(self, z: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         """Negative log-likelihood, -(y log p + (1 - y) log(1 - p))."""
@@ -124,8 +124,6 @@ class Logit(Likelihood):
     With t = |z| and e = exp(-t), the label that z speaks for has probability 1 / (1 + e) and the
     other e / (1 + e), and neither is found as one minus the other.
     """
-
-    name = "logit"
 
     def exact_mean(self, z: Any, mp: Any) -> Any:
         """The definition."""
@@ -170,8 +168,6 @@ class Probit(Likelihood):
     the label that z speaks against has probability Phi(-t) = phi / h. The label that z speaks for
     has probability Phi(t) = 1 - Phi(-t), which is at least 1/2.
     """
-
-    name = "probit"
 
     def exact_mean(self, z: Any, mp: Any) -> Any:
         """The definition."""
@@ -228,8 +224,6 @@ class ComplementaryLogLog(Likelihood):
     the fraction f = p / w matter. Below z = 0, 1 - f is summed as a series
     (`exponential_excess`), above it f = (1 - q) / w.
     """
-
-    name = "cloglog"
 
     def exact_mean(self, z: Any, mp: Any) -> Any:
         """The definition."""
@@ -290,7 +284,9 @@ class ComplementaryLogLog(Likelihood):
 
 
 LIKELIHOODS: dict[str, Likelihood] = {
-    likelihood.name: likelihood for likelihood in (Logit(), Probit(), ComplementaryLogLog())
+    "logit": Logit(),
+    "probit": Probit(),
+    "cloglog": ComplementaryLogLog(),
 }
 
 
@@ -309,7 +305,7 @@ def differentiable_nll(likelihood: Likelihood, z: tf.Tensor, y: tf.Tensor) -> tf
         The loss of each label, of the shape and dtype of `z`.
 
     Raises:
-        ValueError: `z` and `y` have different shapes.
+        ValueError: `z` and `y` have different shapes, or a label is known to be outside 0 to 1.
     """
     derivative = functools.partial(differentiable_slope, likelihood)
     return _with_derivative(likelihood.nll, derivative, z, y)
@@ -328,21 +324,33 @@ def load(spec: str) -> Likelihood:
 
     Args:
         spec: A key of `LIKELIHOODS`, or "FILE.py:NAME" for the instance called NAME in a Python
-            file. The file is run, so it must be one you trust. Nothing is written next to it.
+            file. The file is run, so it must be one you trust; once, until it changes. Nothing is
+            written next to it.
 
     Raises:
         ValueError: There is no such likelihood, or file, or name in it, the file fails to run, or
-            `nll` does not give finite losses of the shape and dtype of its arguments.
+            a formula does not give finite numbers of the shape and dtype of its arguments, cannot
+            be compiled, or has weights of its own.
     """
     if spec in LIKELIHOODS:
         return LIKELIHOODS[spec]
-    file, colon, name = spec.rpartition(":")
+    file, colon, _ = spec.rpartition(":")
     if not colon or not file.endswith(".py"):
         known = ", ".join(LIKELIHOODS)
         raise ValueError(f"Unknown likelihood {spec!r}: give one of {known}, or FILE.py:NAME.")
-    module = _run_file(Path(file))
+    path = Path(file)
+    if not path.is_file():
+        raise ValueError(f"Expected a Python file with a likelihood, found no file {path}.")
+    return _load_file(spec, path.resolve(), path.stat().st_mtime_ns)
+
+
+@functools.cache
+def _load_file(spec: str, path: Path, modified: int) -> Likelihood:
+    """The likelihood that a file defines, by its path and when it was last modified."""
+    module = _run_file(path)
+    name = spec.rpartition(":")[2]
     if not hasattr(module, name):
-        raise ValueError(f"Likelihood {spec!r}: {file} defines no {name!r}.")
+        raise ValueError(f"Likelihood {spec!r}: {path.name} defines no {name!r}.")
     likelihood = getattr(module, name)
     if not isinstance(likelihood, Likelihood):
         kind = "a class, not an instance" if isinstance(likelihood, type) else "no Likelihood"
@@ -398,10 +406,8 @@ def _with_derivative(
 
 def _run_file(path: Path) -> ModuleType:
     """The module that a Python file defines, with no __pycache__ left behind."""
-    if not path.is_file():
-        raise ValueError(f"Expected a Python file with a likelihood, found no file {path}.")
     # Known by its whole path, so that it hides no other module. A dataclass in it looks it up.
-    plan = importlib.util.spec_from_file_location(str(path.resolve()), path)
+    plan = importlib.util.spec_from_file_location(str(path), path)
     module = sys.modules[plan.name] = importlib.util.module_from_spec(plan)
     writes_nothing, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
@@ -423,12 +429,18 @@ def _probe(spec: str, likelihood: Likelihood) -> None:
             arguments = (z,) if quantity == "mean" else (z, y)
             function = getattr(likelihood, quantity)
             try:
-                values = tf.convert_to_tensor(function(*arguments))
+                with tf.GradientTape() as tape:
+                    values = tf.convert_to_tensor(function(*arguments))
                 # As training has it: compiled, and without autograph.
                 tf.function(function, autograph=False).get_concrete_function(*arguments)
             except Exception as error:
                 cause = in_one_line(error)
                 raise ValueError(f"Likelihood {spec!r}: {quantity} fails: {cause}") from error
+            if tape.watched_variables():
+                raise ValueError(
+                    f"Likelihood {spec!r}: {quantity} has a variable to be trained, expected a "
+                    "function of z and y alone: make it a constant, or a layer's weight."
+                )
             if values.shape != z.shape or values.dtype != dtype:
                 raise ValueError(
                     f"Likelihood {spec!r}: {quantity} of {dtype.name} {z.shape} gives "
@@ -441,11 +453,6 @@ def _probe(spec: str, likelihood: Likelihood) -> None:
                     f"Likelihood {spec!r}: {quantity} is {values[at]:g} at z = {z[at]:g}, "
                     f"y = {y[at]:g}, expected a finite number."
                 )
-
-
-def in_one_line(error: BaseException) -> str:
-    """An exception's type and message, on one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def row_shares(y: tf.Tensor, sample_weight: tf.Tensor | None) -> tf.Tensor:

@@ -1,6 +1,8 @@
 """The one interface that both modes serve, and a run of either."""
 
+import functools
 import importlib
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -10,6 +12,9 @@ from lowlevel import evaluation, likelihoods
 from lowlevel.config import Config
 from lowlevel.data import Table
 from lowlevel.runs import Epoch, Watch, check_finite
+
+# Rows that are evaluated at a time: the arrays on the way are small beside a large table.
+BLOCK_ROWS = 2**16
 
 
 class Mode(Protocol):
@@ -24,8 +29,8 @@ class Mode(Protocol):
     def named_weights(self, model: Any) -> dict[str, np.ndarray]:
         """Returns every array of the model by name, `layer/variable`."""
 
-    def linear_predictor(self, model: Any, features: np.ndarray) -> np.ndarray:
-        """Returns the model's z, `[rows]`."""
+    def linear_predictor(self, model: Any, features: tf.Tensor) -> tf.Tensor:
+        """Returns the model's z, `[rows]`, for features `[rows, columns]`."""
 
 
 class Run(NamedTuple):
@@ -33,7 +38,8 @@ class Run(NamedTuple):
 
     Attributes:
         history: a record for every epoch.
-        metrics: "nll", "accuracy" and "roc_auc" of the trained model on the training rows.
+        metrics: "nll", "accuracy" and "roc_auc" of the trained model on the training rows, as
+          these are weighted.
         weights: every array of the trained model by name, `layer/variable`.
     """
 
@@ -72,7 +78,8 @@ def run(name: str, config: Config, table: Table, watch: Watch) -> Run:
     mode = load(name)
     model = mode.build(config, table)
     history = mode.train(model, config, table, watch)
-    metrics = evaluate(config.likelihood, mode.linear_predictor(model, table.features), table)
+    predict = functools.partial(mode.linear_predictor, model)
+    metrics = evaluate(config.likelihood, in_blocks(predict, table.features), table)
     # The last update may be the one that diverges: no loss of the history is from after it.
     check_finite(metrics["nll"], "after training")
     return Run(history, metrics, mode.named_weights(model))
@@ -81,10 +88,18 @@ def run(name: str, config: Config, table: Table, watch: Watch) -> Run:
 def evaluate(likelihood: str, z: np.ndarray, table: Table) -> dict[str, float]:
     """Returns "nll", "accuracy" and "roc_auc" of linear predictors `[rows]` on a table's labels."""
     member = likelihoods.load(likelihood)
-    share = likelihoods.row_shares(tf.constant(table.labels), table.sample_weight)
-    nll = tf.reduce_sum(share * member.nll(tf.constant(z), tf.constant(table.labels)))
+    losses = in_blocks(member.nll, z, table.labels).astype(np.float64)
+    probabilities = in_blocks(member.mean, z)
+    weight = table.sample_weight
     return {
-        "nll": float(nll),
-        "accuracy": evaluation.accuracy(table.labels, member.mean(tf.constant(z)).numpy()),
-        "roc_auc": evaluation.roc_auc(table.labels, z),
+        "nll": float(np.mean(losses if weight is None else weight * losses)),
+        "accuracy": evaluation.accuracy(table.labels, probabilities, weight),
+        "roc_auc": evaluation.roc_auc(table.labels, z, weight),
     }
+
+
+def in_blocks(function: Callable[..., tf.Tensor], *columns: np.ndarray) -> np.ndarray:
+    """Returns a function's `[rows]` for columns `[rows, ...]`, from blocks of `BLOCK_ROWS`."""
+    starts = range(0, len(columns[0]), BLOCK_ROWS)
+    blocks = ([column[start : start + BLOCK_ROWS] for column in columns] for start in starts)
+    return np.concatenate([function(*map(tf.constant, block)) for block in blocks])

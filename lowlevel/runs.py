@@ -83,13 +83,14 @@ def check_folder(folder: str) -> None:
 
     Leaves nothing behind: what it has to make in order to know is removed again.
     """
-    path = pathlib.Path(folder)
-    made = [parent for parent in (path, *path.parents) if not parent.exists()]
+    made: list[pathlib.Path] = []
     try:
+        path = pathlib.Path(folder).expanduser()
+        made = [parent for parent in (path, *path.parents) if not parent.exists()]
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
             pass
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
         raise _not_writable(folder, error) from error
     finally:
         for parent in made:
@@ -97,10 +98,10 @@ def check_folder(folder: str) -> None:
                 parent.rmdir()
 
 
-def _not_writable(folder: str, error: OSError) -> ValueError:
-    return ValueError(
-        f"output_dir: expected a folder that can be written, got {folder} ({error.strerror})"
-    )
+def _not_writable(folder: str, error: OSError | RuntimeError) -> ValueError:
+    # A RuntimeError is expanduser's, of a ~ that is nobody's.
+    cause = error.strerror if isinstance(error, OSError) else error
+    return ValueError(f"output_dir: expected a folder that can be written, got {folder} ({cause})")
 
 
 def write(
@@ -115,7 +116,7 @@ def write(
     Each file appears whole or not at all.
 
     Args:
-        folder: made if it is not there.
+        folder: made if it is not there; a leading ~ is the user's home.
         config: the run's settings.
         history: a record for every epoch.
         metrics: by name, of the trained model on the training rows.
@@ -124,8 +125,8 @@ def write(
     Raises:
         ValueError: the folder cannot be made or written.
     """
-    path = pathlib.Path(folder)
     try:
+        path = pathlib.Path(folder).expanduser()
         path.mkdir(parents=True, exist_ok=True)
         with _replacing(path / "config.json") as file:
             file.write(_json(dataclasses.asdict(config)))
@@ -135,7 +136,7 @@ def write(
             file.write(_json(metrics))
         with _replacing(path / "weights.npz") as file:
             np.savez(file, **weights)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
         raise _not_writable(folder, error) from error
 
 

@@ -41,7 +41,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lowlevel import data, likelihoods
+from lowlevel import data, likelihoods, modes
 from lowlevel.config import Config
 from lowlevel.data import Table
 from lowlevel.keras_mode import training as keras_training
@@ -580,8 +580,12 @@ def surroundings() -> str:
 
 
 def curve_point(rows: int, jit_compile: bool, repeats: int) -> None:
-    """Prints nanoseconds a row of each run of module mode, and the process's peak memory in KiB."""
+    """Prints nanoseconds a row of each run of module mode, and the process's peak memory in KiB.
+
+    The memory is that of a whole run, its evaluation included.
+    """
     work = Workload(make_table(rows), min(rows, 1000), max(1, CURVE_RUN_ROWS // rows))
+    modes.run("module", work.config(jit_compile), work.table, ignore)
     run = module_mode(work, jit_compile)
     seconds(run)
     times = [seconds(run) / (rows * work.epochs) * 1e9 for _ in range(repeats)]

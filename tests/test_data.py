@@ -54,11 +54,31 @@ def test_a_data_dir_that_cannot_be_made_is_refused(tmp_path: pathlib.Path) -> No
         data.load_german_credit("float32", str(tmp_path / "file" / "folder"))
 
 
+def test_a_data_dir_of_nobodys_home_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^data_dir: .* got ~nobody_of_this_name/data "):
+        data.load_german_credit("float32", "~nobody_of_this_name/data")
+
+
+def test_a_damaged_table_is_refused_with_what_to_do(tmp_path: pathlib.Path) -> None:
+    data.load_german_credit("float32", str(tmp_path))
+    (record,) = tmp_path.rglob("*.tfrecord*")
+    record.write_bytes(record.read_bytes()[:-7])
+    with pytest.raises(ValueError, match=r"^data_dir: .* \(DataLossError: .* damaged, delete that"):
+        data.load_german_credit("float32", str(tmp_path))
+
+
 def test_moments_are_those_of_the_population() -> None:
-    mean, deviation = data.moments(np.array([[1.0, 5.0], [3.0, 5.0]]))
-    np.testing.assert_array_equal(mean, [2, 5])
-    # A constant column is divided by 1.
-    np.testing.assert_array_equal(deviation, [1, 1])
+    mean, deviation = data.moments(np.array([[1.0, 5.0], [3.0, 9.0]]))
+    np.testing.assert_array_equal(mean, [2, 7])
+    np.testing.assert_array_equal(deviation, [1, 2])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_constant_column_is_divided_by_1_and_comes_out_as_0(dtype: str) -> None:
+    column = np.full((1000, 1), 0.1, dtype)  # Its sum is rounded.
+    mean, deviation = data.moments(column)
+    np.testing.assert_array_equal(deviation, 1)
+    np.testing.assert_array_equal(column - mean, 0)
 
 
 def test_an_order_holds_every_row_once() -> None:
@@ -103,6 +123,7 @@ ONES = np.ones(3, np.float32)
         ((np.full((3, 2), np.nan, np.float32), ONES), "Expected finite `features`, .* in row 0"),
         ((np.ones((3, 2), np.float32), 2 * ONES), "`labels` from 0 to 1, got 2.0 in row 0"),
         ((np.ones((3, 2), np.float32), ONES, -ONES), "`sample_weight` .* got -1.0 in row 0"),
+        ((np.ones((3, 2), np.float32), ONES, 0 * ONES), "`sample_weight` above 0 in some row"),
     ],
 )
 def test_a_table_that_cannot_be_trained_on_is_refused(

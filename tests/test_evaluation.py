@@ -19,9 +19,24 @@ def labels_and_scores(levels: int) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("levels", [1, 3, 1_000_000])
 def test_roc_auc_is_scikit_learns(levels: int) -> None:
     labels, scores = labels_and_scores(levels)
-    # Both are sums of 200 ranks in float64.
+    # Both are sums of at most 10,000 pairs in float64.
     expected = pytest.approx(metrics.roc_auc_score(labels, scores), abs=1e-12)
     assert evaluation.roc_auc(labels, scores) == expected
+
+
+def test_weighted_metrics_are_scikit_learns() -> None:
+    labels, scores = labels_and_scores(10)
+    weight = np.random.default_rng(1).random(200) * (np.arange(200) % 3)
+    expected = (
+        metrics.accuracy_score(labels == 1, scores >= 0.5, sample_weight=weight),
+        metrics.roc_auc_score(labels, scores, sample_weight=weight),
+    )
+    found = (
+        evaluation.accuracy(labels, scores, weight),
+        evaluation.roc_auc(labels, scores, weight),
+    )
+    # Sums of 200 terms in float64, and of their products.
+    assert found == pytest.approx(expected, abs=1e-12)
 
 
 def test_roc_auc_of_one_class_is_not_a_number() -> None:

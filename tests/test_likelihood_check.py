@@ -3,6 +3,8 @@
 import builtins
 import functools
 import pathlib
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -56,13 +58,37 @@ class Softplus(Likelihood):
 
 class Raising(Logit):
     def curvature(self, z, y):
-        if len(z) > 20:
+        if z.shape[0] > 20:
             raise RuntimeError("no\\nidea")
         return super().curvature(z, y)
 
 
+class Deaf(Likelihood):
+    def nll(self, z, y):
+        return y * tf.nn.softplus(-z) + (1 - y) * tf.nn.softplus(-z)
+
+
+class HardLabelsOnly(Likelihood):
+    def nll(self, z, y):
+        return tf.where(y == 1, tf.nn.softplus(-z), tf.nn.softplus(z))
+
+
+class InNumpy(Logit):
+    def nll(self, z, y):
+        def outside(*arrays):
+            return super(InNumpy, self).nll(*map(tf.constant, arrays)).numpy()
+
+        return tf.numpy_function(outside, [z, y], z.dtype)
+
+
+class Complex(Logit):
+    def exact_mean(self, z, mp):
+        return mp.sqrt(z)
+
+
 DOUBLE, TURNED, CUT, ROUGH, NAIVE = Double(), Turned(), Cut(), Rough(), Naive()
 NAIVE_BUT_EXACT, SOFTPLUS, RAISING = NaiveButExact(), Softplus(), Raising()
+DEAF, HARD_LABELS_ONLY, IN_NUMPY, COMPLEX = Deaf(), HardLabelsOnly(), InNumpy(), Complex()
 """
 
 PARAMETERS = {"dense_0/kernel", "dense_0/bias", "logistic/kernel", "logistic/bias"}
@@ -109,7 +135,7 @@ def test_there_is_a_row_for_each_quantity_and_label() -> None:
         (row.subject, row.label) for row in checked("logit", "float32") if row.logit is not None
     ]
     expected = [(name, y) for name in ("nll", "slope", "curvature") for y in (1.0, 0.0, 0.25)]
-    assert rows[:-1] == [*expected, ("mean", None)]
+    assert rows[:-1] == [*expected, ("mean", None), ("sum of exp(-nll)", None)]
 
 
 def test_there_is_a_row_for_each_parameter_of_both_modes() -> None:
@@ -160,6 +186,26 @@ def test_without_an_exact_mean_a_right_formula_is_judged_by_float64(own: Callabl
     assert found == "right; no exact_mean to make sure"
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_losses_that_are_of_no_probabilities_are_found(own: Callable, dtype: str) -> None:
+    # Whatever the label: more than 1/2 above zero, less below.
+    assert verdict(own("DEAF", dtype), "sum of exp(-nll)").startswith("wrong ")
+    assert verdict(own("DOUBLE", dtype), "sum of exp(-nll)") == "right"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_formula_for_hard_labels_alone_is_found(own: Callable, dtype: str) -> None:
+    rows = own("HARD_LABELS_ONLY", dtype)
+    assert verdict(rows, "nll", 1.0).startswith("right")
+    assert verdict(rows, "nll", 0.25).startswith("wrong ")
+
+
+def test_a_loss_that_autodiff_cannot_follow_is_judged_by_the_rest(own: Callable) -> None:
+    rows = own("IN_NUMPY")
+    assert {row.verdict for row in rows if row.logit is None and not row.mistake} == {"right"}
+    assert verdict(rows, "slope", 0.0).startswith("right; autodiff is not")
+
+
 def test_a_mode_whose_gradient_is_wrong_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     def turned(likelihood: likelihoods.Likelihood, z: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         return -likelihood.slope(z, y)
@@ -185,7 +231,7 @@ def test_the_missing_outer_function_shows_as_a_mistake_that_does_not_count() -> 
 def test_the_table_is_aligned_and_narrow() -> None:
     lines = format_rows(checked("probit", "float32"))
     start = lines[1].index("verdict")
-    assert all(line[start - 2 : start] == "  " for line in lines[1:12])
+    assert all(line[start - 2 : start] == "  " for line in lines[1:13])
     assert max(map(len, lines)) <= 115
     assert lines[-3] == "mistakes, shown on purpose:"
 
@@ -193,6 +239,11 @@ def test_the_table_is_aligned_and_narrow() -> None:
 def test_a_formula_that_raises_is_a_clear_error(own: Callable) -> None:
     with pytest.raises(ValueError, match=r"^curvature fails: RuntimeError: no idea$"):
         own("RAISING")
+
+
+def test_an_exact_mean_that_is_no_real_number_is_a_clear_error(own: Callable) -> None:
+    with pytest.raises(ValueError, match=r"^exact_mean fails at z = -700: TypeError"):
+        own("COMPLEX")
 
 
 def test_without_mpmath_the_check_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,7 +260,6 @@ def test_without_mpmath_the_check_says_what_to_install(monkeypatch: pytest.Monke
 
 
 def test_mpmath_is_imported_only_by_a_check() -> None:
-    source = pathlib.Path(likelihood_check.__file__).read_text()
-    assert [line for line in source.splitlines() if "import mpmath" in line] == [
-        "        import mpmath"
-    ]
+    program = "import sys, lowlevel.likelihood_check; assert 'mpmath' not in sys.modules"
+    root = pathlib.Path(likelihood_check.__file__).parents[1]
+    subprocess.run([sys.executable, "-c", program], cwd=root, check=True)

@@ -43,8 +43,6 @@ every_mode = pytest.mark.parametrize("mode", MODES)
 class OnlyLoss(Likelihood):
     """Logistic regression by someone who gives no more than they have to."""
 
-    name = "only loss"
-
     def nll(self, z: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         return tf.nn.softplus(z) - y * z
 
@@ -367,8 +365,6 @@ def test_what_a_likelihood_does_not_define_is_derived(mode: str) -> None:
 
 def test_a_loss_with_no_slope_has_slope_zero() -> None:
     class Coin(Likelihood):
-        name = "coin"
-
         def nll(self, z: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
             return tf.ones_like(z) * float(np.log(2))
 
@@ -420,8 +416,6 @@ def test_labels_outside_0_to_1_are_refused(name: str, label: float) -> None:
 
 def test_float64_is_rounded_once_to_the_dtype_of_the_logits() -> None:
     class Third(Likelihood):
-        name = "third"
-
         @in_float64
         def nll(self, z: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
             assert z.dtype == y.dtype == tf.float64
@@ -439,7 +433,7 @@ MINE = """
     from lowlevel.likelihoods import Likelihood
 
     class Mine(Likelihood):
-        name = "mine"
+        scale = tf.Variable(1.0)
 
         def nll(self, z, y):
             return {}
@@ -459,7 +453,6 @@ def write(folder: Path, source: str) -> str:
 @every_likelihood
 def test_a_name_loads_the_likelihood_of_that_name(name: str) -> None:
     assert load(name) is LIKELIHOODS[name]
-    assert LIKELIHOODS[name].name == name
 
 
 @every_mode
@@ -473,8 +466,16 @@ def test_a_file_of_ones_own_loads_and_trains(tmp_path: Path, mode: str) -> None:
             loss = differentiable_nll(mine, z, y)
         return tape.gradient(loss, z)
 
-    assert mine.name == "mine"
     np.testing.assert_allclose(MODES[mode](gradient)(z), tf.sigmoid(z), rtol=1e-5)
+
+
+def test_a_file_is_run_once_until_it_changes(tmp_path: Path) -> None:
+    source = "from pathlib import Path; Path(__file__ + '.runs').open('a').write('run ')"
+    spec = write(tmp_path, textwrap.dedent(MINE.format(GOOD)) + source) + ":MINE"
+    assert load(spec) is load(spec)
+    assert (tmp_path / "mine.py.runs").read_text() == "run "
+    write(tmp_path, MINE.format("2.0 * (tf.nn.softplus(z) - y * z)"))
+    assert load(spec).nll(tf.zeros([1]), tf.zeros([1])) == np.float32(2 * np.log(2))
 
 
 def test_loading_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -492,8 +493,6 @@ def test_a_file_may_define_dataclasses_with_annotations_kept_as_text(tmp_path: P
         @dataclasses.dataclass
         class Mine(Likelihood):
             scale: float
-            name = "mine"
-
             def nll(self, z, y):
                 return self.scale * (tf.nn.softplus(z) - y * z)
 
@@ -521,6 +520,7 @@ def test_a_file_may_define_dataclasses_with_annotations_kept_as_text(tmp_path: P
         (MINE.format("tf.math.log(z)"), "MINE", "nll is nan at z = -3, y = 0, expected a finite"),
         (MINE.format("1.0 / z"), "MINE", "nll is inf at z = 0, y = 0"),
         (MINE.format("undefined"), "MINE", "nll fails: NameError"),
+        (MINE.format("tf.cast(self.scale, z.dtype) * z"), "MINE", "nll has a variable to be train"),
         (MINE.format("z + 0 * z.numpy()"), "MINE", "nll fails: .* no attribute 'numpy'"),
         (MINE.format("z"), "", "defines no ''"),
     ],

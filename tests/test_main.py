@@ -4,6 +4,8 @@ import csv
 import dataclasses
 import json
 import pathlib
+import subprocess
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -135,6 +137,7 @@ def test_flags_may_come_from_a_file(run_main: Callable, tmp_path: pathlib.Path) 
         ("--likelihood=logot", "Unknown likelihood 'logot': give one of logit, "),
         ("--epoch=3", "Unknown command line flag 'epoch'"),
         ("keras", "main.py: expected flags only, got keras"),
+        ("--nostandardize=true", "main.py: --nostandardize=true does not take an argument"),
         ("--flagfile=missing", "missing"),
     ],
 )
@@ -238,6 +241,33 @@ def test_a_faulty_likelihood_gets_one_clear_line_and_leaves_nothing(
     assert len(finished.stderr.splitlines()) == 1
     assert reason in finished.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]
+
+
+def test_a_likelihood_that_xla_cannot_compile_gets_one_clear_line(
+    run_main: Callable, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import tensorflow as tf\n"
+        "from lowlevel.likelihoods import Logit\n"
+        "class Mine(Logit):\n"
+        "    def nll(self, z, y):\n"
+        "        return tf.numpy_function(lambda z: z * z, [z], z.dtype)\n"
+        "MINE = Mine()\n"
+    )
+    finished = run_main("--likelihood=mine.py:MINE", "--jit_compile", "--output_dir=out")
+    assert finished.returncode != 0
+    assert len(finished.stderr.splitlines()) == 1
+    assert finished.stderr.startswith("main.py: TensorFlow cannot run this: InvalidArgumentError")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]
+
+
+def test_a_reader_that_leaves_early_leaves_no_traceback(data_dir: str) -> None:
+    main = pathlib.Path(__file__).parent.parent / "main.py"
+    command = [sys.executable, str(main), f"--data_dir={data_dir}", "--epochs=2000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        running.stdout.readline()
+        running.stdout.close()
+        assert running.stderr.read() == b""
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -192,3 +192,14 @@ def test_any_layer_can_be_the_block_and_knows_that_it_is_in_training() -> None:
     # All but all of the features are dropped: every z is the bias, 0, or next to it.
     assert float(model.loss_fn(x, y, training=True)) == pytest.approx(np.log(2), rel=1e-6)
     assert float(model.loss_fn(x, y)) != pytest.approx(np.log(2), rel=1e-4)
+
+
+@pytest.mark.parametrize("block", [Dense, None])
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
+def test_features_of_another_dtype_are_cast_to_that_of_the_weights(block: Any, dtype: str) -> None:
+    table = wings.small_table(dtype="float32")
+    model = CustomModel(block and block(4))
+    model.build((None, 3))
+    x = tf.cast(table.features, dtype)
+    expected = model.loss_fn(tf.cast(x, tf.float32), tf.constant(table.labels))
+    assert model.loss_fn(x, tf.constant(table.labels)) == expected

@@ -67,3 +67,15 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: pathlib.Path) -> N
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match=r"^output_dir: expected a folder .* got .*/file/run "):
         runs.check_folder(str(tmp_path / "file" / "run"))
+
+
+@pytest.mark.parametrize("folder", ["n" * 300, "~nobody_of_this_name/run"])
+def test_a_folder_that_cannot_be_named_is_refused(folder: str) -> None:
+    with pytest.raises(ValueError, match=r"^output_dir: expected a folder .* got [n~]"):
+        runs.check_folder(folder)
+
+
+def test_a_tilde_is_the_users_home(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    runs.write("~/run", Config(), HISTORY, {}, WEIGHTS)
+    assert (tmp_path / "run" / "weights.npz").is_file()

@@ -117,7 +117,9 @@ class CustomModel(keras.Model):
 
             return tf.reduce_sum(share * likelihood.nll(z, y)), gradient
 
-        return logistic_loss(self.latent(x, training), y, row_shares(y, sample_weight))
+        # As the layers cast their inputs: neither features nor latent need be of the same dtype.
+        latent = tf.cast(self.latent(x, training), y.dtype)
+        return logistic_loss(latent, y, row_shares(y, sample_weight))
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Updates the weights by one batch; returns the metrics from before the update."""

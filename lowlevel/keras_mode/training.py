@@ -164,6 +164,6 @@ def layer_and_name(weight: keras.Variable) -> str:
     return "/".join(weight.path.split("/")[-2:])
 
 
-def linear_predictor(model: CustomModel, features: np.ndarray) -> np.ndarray:
+def linear_predictor(model: CustomModel, features: tf.Tensor) -> tf.Tensor:
     """Returns the model's z, `[rows]`, for features `[rows, columns]`."""
-    return model.logistic.linear_predictor(model.latent(tf.constant(features))).numpy()
+    return model.logistic.linear_predictor(model.latent(features))

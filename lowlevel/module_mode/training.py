@@ -112,9 +112,9 @@ def named_weights(model: CustomModel) -> dict[str, np.ndarray]:
     }
 
 
-def linear_predictor(model: CustomModel, features: np.ndarray) -> np.ndarray:
+def linear_predictor(model: CustomModel, features: tf.Tensor) -> tf.Tensor:
     """Returns the model's z, `[rows]`, for features `[rows, columns]`."""
-    return model.logistic.linear_predictor(model.latent(tf.constant(features))).numpy()
+    return model.logistic.linear_predictor(model.latent(features))
 
 
 def report_weights(model: CustomModel, print_fn: Callable[[str], None] = print) -> None:
