@@ -25,7 +25,8 @@ flags.DEFINE_enum(
     _DEFAULTS.mode,
     settings.MODES,
     "module: tf.Module and a loop by hand; keras: Model.fit; compare: both, side by side; "
-    "check: the gradients of the likelihood, in both (only --likelihood, --dtype and --seed count)",
+    "check: the gradients of the likelihood, in both (only --likelihood, --dtype, --jit_compile "
+    "and --seed count)",
 )
 flags.DEFINE_integer("epochs", _DEFAULTS.epochs, "passes over the rows, at least 1")
 flags.DEFINE_integer("batch_size", _DEFAULTS.batch_size, "rows in a batch, at least 1")
@@ -168,9 +169,9 @@ def check(config: Config) -> None:
     rows = likelihood_check.check_likelihood(config)
     for line in likelihood_check.format_rows(rows):
         print(line)
-    wrong = [row for row in rows if not row.agrees]
-    if wrong:
-        print(f"{config.likelihood}: {len(wrong)} of {len(rows)} rows are NOT right")
+    right = [row.right for row in rows if not row.mistake]
+    if not all(right):
+        print(f"{config.likelihood}: {right.count(False)} of {len(right)} rows are NOT right")
         sys.exit(1)
     print(f"{config.likelihood}: all is right")
 
@@ -192,7 +193,7 @@ def describe(metrics: dict[str, float]) -> str:
 def keep(config: Config, finished: "modes.Run", folder: str) -> None:
     """Writes what a run leaves into a folder, if there is to be one."""
     if folder:
-        runs.write(folder, config, *finished)
+        runs.write(folder, config, finished.history, finished.metrics, finished.weights)
 
 
 def parse_flags(arguments: Sequence[str]) -> Config:

@@ -62,7 +62,7 @@ class Table:
           row counts 1.
 
     Raises:
-        ValueError: a shape, a dtype or a value is not as above.
+        ValueError: a type, a shape, a dtype or a value is not as above.
     """
 
     features: np.ndarray
@@ -70,7 +70,13 @@ class Table:
     sample_weight: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        """Validates shapes, dtypes and values."""
+        """Validates types, shapes, dtypes and values."""
+        for name, column in vars(self).items():
+            if column is not None and not isinstance(column, np.ndarray):
+                raise ValueError(
+                    f"Expected `{name}` to be a NumPy array, got {type(column).__name__}: "
+                    "np.asarray makes one of it"
+                )
         if self.features.ndim != 2 or self.features.size == 0:
             raise ValueError(
                 f"Expected `features` of shape [rows, columns], got {list(self.features.shape)}"
@@ -93,7 +99,8 @@ class Table:
         if (values.shape, values.dtype) != expected:
             raise ValueError(
                 f"Expected `{name}` of shape {list(expected[0])} and dtype {expected[1]}, "
-                f"as `features` has, got {list(values.shape)} and {values.dtype}"
+                f"as `features` has, got {list(values.shape)} and {values.dtype}: "
+                "reshape, or use astype"
             )
         within = (values >= 0) & (values <= highest) & np.isfinite(values)
         if not within.all():

@@ -74,7 +74,8 @@ def check_likelihood(config: Config) -> list[Row]:
     """Checks a likelihood, and the gradients that both modes make of it.
 
     Args:
-        config: its `likelihood` and `dtype` say what is checked, its `seed` at which weights.
+        config: its `likelihood`, `dtype` and `jit_compile` say what is checked, its `seed` at
+          which weights. All that is checked runs compiled, as it does in training.
 
     Returns:
         A row for each quantity and label, a row for each parameter of Dense(4) -> Logistic in each
@@ -85,7 +86,7 @@ def check_likelihood(config: Config) -> list[Row]:
     """
     likelihood = likelihoods.load(config.likelihood)
     return [
-        *_formula_rows(likelihood, config.dtype),
+        *_formula_rows(likelihood, config.dtype, config.jit_compile),
         *_network_rows("module", config),
         *_network_rows("keras", config),
         *_mistakes(config),
@@ -129,17 +130,17 @@ class _Truth(NamedTuple):
     tolerance: np.ndarray
 
 
-def _formula_rows(likelihood: Likelihood, dtype: str) -> list[Row]:
+def _formula_rows(likelihood: Likelihood, dtype: str, jit_compile: bool) -> list[Row]:
     """Checks the four formulas of a likelihood, for a label of 1, of 0, and a soft one."""
     exact = _exact(likelihood, _logits(dtype))
     rows = [
-        _formula_row(likelihood, quantity, label, dtype, exact)
+        _formula_row(likelihood, quantity, label, dtype, jit_compile, exact)
         for quantity in ("nll", "slope", "curvature")
         for label in LABELS
     ]
     return [
         *rows,
-        _formula_row(likelihood, "mean", None, dtype, exact),
+        _formula_row(likelihood, "mean", None, dtype, jit_compile, exact),
         _sum_row(likelihood, _logits(dtype)),
     ]
 
@@ -162,19 +163,29 @@ def _formula_row(
     quantity: str,
     label: float | None,
     dtype: str,
+    jit_compile: bool,
     exact: dict[tuple[str, float | None], np.ndarray],
 ) -> Row:
-    """Checks one formula for one label."""
+    """Checks one formula for one label: eager and, where that is right, compiled."""
     z = _logits(dtype)
-    found = _values(getattr(likelihood, quantity), z, label)
+    formula = getattr(likelihood, quantity)
     other = _by_others(likelihood, quantity, z, label)
     differences = _differences(likelihood, quantity, z.astype(np.float64), label)
-    truth = _truth(exact[quantity, label], differences, other, z.dtype)
+    # A soft label's own differences may cancel; those of the hard ones have been looked at.
+    told = differences if label in (0.0, 1.0) else np.full_like(differences, np.nan)
+    truth = _truth(exact[quantity, label], told, other, z.dtype)
     terms = _size_of_terms(likelihood, quantity, label, z.astype(np.float64))
+    where = ""
+    found = _values(formula, z, label)
     errors = _errors(found, truth.expected, terms)
-    by_autodiff = _autodiff_errors(likelihood, quantity, z, label, found)
+    if not (errors > truth.tolerance).any():
+        where = "under XLA, " if jit_compile else "in a graph, "
+        found = _values(_compiled(formula, jit_compile), z, label)
+        errors = _errors(found, truth.expected, terms)
+    by_autodiff = _autodiff_errors(likelihood, quantity, z, label, found, terms)
     right = not (errors > truth.tolerance).any()
-    verdict = _verdict(z, found, truth, errors) + _advice(likelihood, quantity)
+    verdict = where + _verdict(z, found, truth, errors)
+    verdict += _advice(likelihood, quantity, imprecise=not (errors > _WRONG).any())
     if right:
         verdict = "right" + _reservation(exact[quantity, label], z, by_autodiff)
     return Row(
@@ -189,18 +200,25 @@ def _formula_row(
     )
 
 
+def _compiled(function: Callable[..., Any], jit_compile: bool) -> Callable[..., Any]:
+    """Returns a function as training has it: compiled, and without autograph."""
+    concrete = tf.function(function, autograph=False, jit_compile=jit_compile)
+    # Called outright, it would warn of tracing in vain after a few.
+    return functools.wraps(function)(lambda *a: concrete.get_concrete_function(*a)(*a))
+
+
 def _logits(dtype: str) -> np.ndarray:
     """Returns the logits at which formulas are checked, `[n]`."""
     return np.array(LOGITS, dtype)
 
 
 def _values(formula: Callable[..., tf.Tensor], z: np.ndarray, label: float | None) -> np.ndarray:
-    """Returns a formula's values at logits, `[n]`; raises ValueError if it raises."""
+    """Returns a formula's values at logits, `[n]`, eager; raises ValueError if it raises."""
     labels = [] if label is None else [tf.fill(z.shape, tf.constant(label, z.dtype))]
     try:
         return formula(tf.constant(z), *labels).numpy()
     except Exception as error:
-        name = getattr(formula, "__name__", "nll's derivative")
+        name = getattr(formula, "__name__", "a derivative")
         raise ValueError(f"{name} fails: {in_one_line(error)}") from error
 
 
@@ -304,7 +322,12 @@ def _five_points(
 
 
 def _autodiff_errors(
-    likelihood: Likelihood, quantity: str, z: np.ndarray, label: float | None, found: np.ndarray
+    likelihood: Likelihood,
+    quantity: str,
+    z: np.ndarray,
+    label: float | None,
+    found: np.ndarray,
+    terms: np.ndarray,
 ) -> np.ndarray:
     """Returns how far a formula is from TensorFlow's own derivative of the plain `nll`, `[n]`.
 
@@ -316,7 +339,7 @@ def _autodiff_errors(
     derivative = {"slope": slope, "curvature": functools.partial(derivative_in_z, slope)}[quantity]
     autodiff = _values(derivative, z, label)
     usable = np.isfinite(autodiff) | (found == autodiff)
-    return np.where(usable, _errors(found, autodiff), np.inf)
+    return np.where(usable, _errors(found, autodiff, terms), np.inf)
 
 
 def _exact(likelihood: Likelihood, z: np.ndarray) -> dict[tuple[str, float | None], np.ndarray]:
@@ -423,10 +446,11 @@ def _what(found: np.ndarray, expected: np.ndarray) -> str:
     return "wrong sign" if abs(ratio[0] + 1) < 1e-3 else f"{ratio[0]:.4g} times the right one"
 
 
-def _advice(likelihood: Likelihood, quantity: str) -> str:
+def _advice(likelihood: Likelihood, quantity: str, imprecise: bool) -> str:
     """Returns what to do about a formula that is not right."""
-    inherited = getattr(type(likelihood), quantity) is getattr(Likelihood, quantity)
-    return f"; write `{quantity}`" if inherited else ""
+    if getattr(type(likelihood), quantity) is getattr(Likelihood, quantity):
+        return f"; write `{quantity}`"
+    return "; try `in_float64`" if imprecise else ""
 
 
 def _reservation(exact: np.ndarray, z: np.ndarray, by_autodiff: np.ndarray) -> str:
@@ -471,6 +495,7 @@ class _Network:
             l2=0.0,
             dtype=dtype,
         )
+        self.jit_compile = config.jit_compile
         self.model = modes.load(mode).build(settings, table)
         self.likelihood = self.model.logistic.likelihood
         self.columns = [tf.constant(column) for column in table.columns]
@@ -490,9 +515,13 @@ class _Network:
 
     def gradients(self, loss: Callable[..., tf.Tensor]) -> dict[str, np.ndarray | None]:
         """Returns a loss's gradient in each parameter."""
-        with tf.GradientTape() as tape:
-            value = loss(*self.columns)
-        found = tape.gradient(value, self.variables)
+
+        def gradient(*columns: tf.Tensor) -> dict[str, tf.Tensor | None]:
+            with tf.GradientTape() as tape:
+                value = loss(*columns)
+            return tape.gradient(value, self.variables)
+
+        found = _compiled(gradient, self.jit_compile)(*self.columns)
         return {name: None if g is None else g.numpy() for name, g in found.items()}
 
     def exact_gradients(self) -> dict[str, np.ndarray]:
@@ -559,7 +588,7 @@ def _share(found: np.ndarray, expected: np.ndarray) -> float:
 def _mistakes(config: Config) -> list[Row]:
     """Shows what two mistakes look like: the naive formula, and a rule over the whole network."""
     exact = _exact(_Article(), _logits(config.dtype))
-    naive = _formula_row(_Article(), "slope", 1.0, config.dtype, exact)
+    naive = _formula_row(_Article(), "slope", 1.0, config.dtype, config.jit_compile, exact)
     network = _Network("module", config, config.dtype)
     lost = network.gradients(functools.partial(_loss_without_outer_function, network))
     right = network.gradients(network.plain_loss)
@@ -597,7 +626,7 @@ def _loss_without_outer_function(network: _Network, x: tf.Tensor, y: tf.Tensor) 
         z = logistic.linear_predictor(h)
 
         def gradient(upstream: tf.Tensor, variables: Sequence[tf.Variable]) -> tuple:
-            slope = upstream * network.likelihood.slope(z, y)[:, None] / len(z)
+            slope = upstream * network.likelihood.slope(z, y)[:, None] / z.shape[0]
             known = {
                 logistic.kernel.ref(): tf.matmul(h, slope, transpose_a=True),
                 logistic.bias.ref(): tf.reduce_sum(slope, 0),

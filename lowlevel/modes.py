@@ -38,14 +38,17 @@ class Run(NamedTuple):
 
     Attributes:
         history: a record for every epoch.
-        metrics: "nll", "accuracy" and "roc_auc" of the trained model on the training rows, as
-          these are weighted.
+        metrics: "nll", "accuracy" and "roc_auc" of the trained model on the training rows. With
+          sample weights, "nll" is the weighted sum over the number of rows, as in training and as
+          in Keras; the others are weighted means.
         weights: every array of the trained model by name, `layer/variable`.
+        model: the trained model; called with features `[rows, columns]` it gives probabilities.
     """
 
     history: list[Epoch]
     metrics: dict[str, float]
     weights: dict[str, np.ndarray]
+    model: Any
 
 
 def load(name: str) -> Mode:
@@ -62,14 +65,17 @@ def run(name: str, config: Config, table: Table, watch: Watch) -> Run:
 
     Args:
         name: of the mode, "module" or "keras".
-        config: the run's settings.
+        config: the run's settings; its `mode`, `output_dir` and `data_dir` do not matter.
         table: the rows to train on, of the config's dtype.
-        watch: called after every `report_every` epochs, and at the end.
+        watch: called after every `report_every` epochs, and at the end, with the records of the
+          epochs since its last call, and the model.
 
     Raises:
-        ValueError: the loss is not finite, the likelihood cannot be used, or the table is of
-          another dtype.
+        ValueError: there is no such mode, the loss is not finite, the likelihood cannot be used,
+          or the table is of another dtype.
     """
+    if name not in ("module", "keras"):
+        raise ValueError(f"Expected a mode to train in, module or keras, got {name}")
     if table.features.dtype != config.dtype:
         raise ValueError(
             f"Expected a table of the config's dtype, {config.dtype}, got {table.features.dtype}: "
@@ -82,7 +88,7 @@ def run(name: str, config: Config, table: Table, watch: Watch) -> Run:
     metrics = evaluate(config.likelihood, in_blocks(predict, table.features), table)
     # The last update may be the one that diverges: no loss of the history is from after it.
     check_finite(metrics["nll"], "after training")
-    return Run(history, metrics, mode.named_weights(model))
+    return Run(history, metrics, mode.named_weights(model), model)
 
 
 def evaluate(likelihood: str, z: np.ndarray, table: Table) -> dict[str, float]:

@@ -36,6 +36,7 @@ def check_finite(nll: float, when: str) -> None:
     if not math.isfinite(nll):
         raise ValueError(
             f"Expected a finite mean NLL, got {nll} {when}: lower learning_rate, or set standardize"
+            "; of a likelihood of your own, see what mode=check says"
         )
 
 

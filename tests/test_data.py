@@ -116,6 +116,7 @@ ONES = np.ones(3, np.float32)
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
+        (([[1.0]], ONES), "Expected `features` to be a NumPy array, got list"),
         ((ONES, ONES), "Expected `features` of shape .rows, columns., got .3."),
         ((np.ones((3, 2), np.float32), ONES[:2]), "`labels` of shape .3. and dtype float32.*.2."),
         ((np.ones((3, 2)), ONES), "`labels` .* float64, as `features` has, got .3. and float32"),

@@ -17,8 +17,9 @@ from lowlevel.likelihood_check import Row, check_likelihood, format_rows
 from lowlevel.module_mode import model as module_model
 
 OWN = """
+import math
 import tensorflow as tf
-from lowlevel.likelihoods import Likelihood, Logit
+from lowlevel.likelihoods import Likelihood, Logit, in_float64
 
 
 class Double(Logit):
@@ -81,6 +82,23 @@ class InNumpy(Logit):
         return tf.numpy_function(outside, [z, y], z.dtype)
 
 
+class TurnedInAGraph(Logit):
+    def slope(self, z, y):
+        return super().slope(z, y) if tf.executing_eagerly() else -super().slope(z, y)
+
+
+class LostAtZero(Logit):
+    def slope(self, z, y):
+        return super().slope(z, y) * z / z
+
+
+class Cauchit(Likelihood):
+    @in_float64
+    def nll(self, z, y):
+        p = 0.5 + tf.atan(z) / math.pi
+        return -(y * tf.math.log(p) + (1 - y) * tf.math.log(1 - p))
+
+
 class Complex(Logit):
     def exact_mean(self, z, mp):
         return mp.sqrt(z)
@@ -88,6 +106,7 @@ class Complex(Logit):
 
 DOUBLE, TURNED, CUT, ROUGH, NAIVE = Double(), Turned(), Cut(), Rough(), Naive()
 NAIVE_BUT_EXACT, SOFTPLUS, RAISING = NaiveButExact(), Softplus(), Raising()
+TURNED_IN_A_GRAPH, LOST_AT_ZERO, CAUCHIT = TurnedInAGraph(), LostAtZero(), Cauchit()
 DEAF, HARD_LABELS_ONLY, IN_NUMPY, COMPLEX = Deaf(), HardLabelsOnly(), InNumpy(), Complex()
 """
 
@@ -95,9 +114,9 @@ PARAMETERS = {"dense_0/kernel", "dense_0/bias", "logistic/kernel", "logistic/bia
 
 
 @functools.cache
-def checked(likelihood: str, dtype: str) -> list[Row]:
+def checked(likelihood: str, dtype: str, jit_compile: bool = False) -> list[Row]:
     """The rows of a likelihood."""
-    return check_likelihood(Config(likelihood=likelihood, dtype=dtype))
+    return check_likelihood(Config(likelihood=likelihood, dtype=dtype, jit_compile=jit_compile))
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +124,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[Row]]:
     """The rows of one of the likelihoods above."""
     path = tmp_path_factory.mktemp("own") / "own.py"
     path.write_text(OWN)
-    return lambda name, dtype="float32": checked(f"{path}:{name}", dtype)
+    return lambda name, dtype="float32", **rest: checked(f"{path}:{name}", dtype, **rest)
 
 
 def verdict(rows: Sequence[Row], subject: str, label: float | None = None) -> str:
@@ -116,8 +135,11 @@ def verdict(rows: Sequence[Row], subject: str, label: float | None = None) -> st
 
 @pytest.mark.parametrize("name", likelihoods.LIKELIHOODS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_every_row_of_a_shipped_likelihood_is_right(name: str, dtype: str) -> None:
-    rows = checked(name, dtype)
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_every_row_of_a_shipped_likelihood_is_right(
+    name: str, dtype: str, jit_compile: bool
+) -> None:
+    rows = checked(name, dtype, jit_compile)
     assert {row.verdict for row in rows if not row.mistake} == {"right"}
     assert all(row.agrees for row in rows)
 
@@ -164,7 +186,7 @@ def test_a_slope_that_is_zero_in_the_tail_is_found_with_the_logit(own: Callable)
 
 
 def test_an_imprecise_slope_is_found_with_the_logit(own: Callable) -> None:
-    assert verdict(own("ROUGH"), "slope", 1.0) == "imprecise: 4e-03 at z = 12"
+    assert verdict(own("ROUGH"), "slope", 1.0) == ("imprecise: 4e-03 at z = 12; try `in_float64`")
 
 
 @pytest.mark.parametrize("name", ["NAIVE", "NAIVE_BUT_EXACT"])
@@ -198,6 +220,25 @@ def test_a_formula_for_hard_labels_alone_is_found(own: Callable, dtype: str) -> 
     rows = own("HARD_LABELS_ONLY", dtype)
     assert verdict(rows, "nll", 1.0).startswith("right")
     assert verdict(rows, "nll", 0.25).startswith("wrong ")
+
+
+@pytest.mark.parametrize(("jit_compile", "where"), [(False, "in a graph"), (True, "under XLA")])
+def test_a_slope_that_only_compiling_turns_is_found(
+    own: Callable, jit_compile: bool, where: str
+) -> None:
+    rows = own("TURNED_IN_A_GRAPH", jit_compile=jit_compile)
+    assert verdict(rows, "slope", 1.0) == f"{where}, wrong everywhere: wrong sign"
+    assert verdict(rows, "module logistic/bias") == "wrong: wrong sign"
+    assert verdict(rows, "nll", 1.0) == "right"
+
+
+def test_a_slope_that_is_nan_is_shown_and_not_refused(own: Callable) -> None:
+    assert verdict(own("LOST_AT_ZERO"), "slope", 1.0) == "wrong at z = 0: gives NaN"
+
+
+def test_a_soft_label_is_not_blamed_for_differences_that_cancel(own: Callable) -> None:
+    # Its curvature changes its sign near z = 300; all of its derivatives are autodiff's, and right.
+    assert all(row.agrees for row in own("CAUCHIT"))
 
 
 def test_a_loss_that_autodiff_cannot_follow_is_judged_by_the_rest(own: Callable) -> None:

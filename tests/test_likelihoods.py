@@ -408,7 +408,7 @@ def test_shapes_known_in_part_are_compared_as_far_as_they_are_known() -> None:
 def test_labels_outside_0_to_1_are_refused(name: str, label: float) -> None:
     z, y = tf.zeros([3]), tf.constant([0.0, 1.0, label])
     for quantity in ("nll", "slope", "curvature"):
-        with pytest.raises(ValueError, match="^Expected `y` from 0 to 1, got "):
+        with pytest.raises(ValueError, match=r"^Expected `y` from 0 to 1, got "):
             getattr(LIKELIHOODS[name], quantity)(z, y)
     with pytest.raises(ValueError, match="from 0 to 1"):
         LIKELIHOODS[name].nll(z[2], y[2])

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from sklearn.metrics import roc_auc_score
 
 from lowlevel import data, modes
 from lowlevel.config import Config
@@ -156,3 +157,29 @@ def test_training_lowers_the_loss(mode: str, name: str, credit: Callable) -> Non
 def test_a_table_of_another_dtype_is_refused(mode: str) -> None:
     with pytest.raises(ValueError, match="table of the config's dtype, float32, got float64"):
         modes.run(mode, Config(), wings.small_table(dtype="float64"), lambda epochs, model: None)
+
+
+def test_a_mode_that_does_not_train_is_refused() -> None:
+    with pytest.raises(ValueError, match="module or keras, got compare"):
+        modes.run("compare", Config(), wings.small_table(), lambda epochs, model: None)
+
+
+@pytest.mark.parametrize("mode", wings.MODES)
+def test_the_model_of_a_run_is_the_trained_one(mode: str) -> None:
+    table = wings.small_table()
+    run = wings.train(mode, table, epochs=3)
+    right = (run.model(table.features).numpy()[:, 0] >= 0.5) == (table.labels == 1)
+    assert run.metrics["accuracy"] == np.mean(right)
+    expected = roc_auc_score(table.labels, run.model(table.features))
+    assert run.metrics["roc_auc"] == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("mode", wings.MODES)
+def test_metrics_do_not_depend_on_how_many_rows_are_taken_at_a_time(
+    mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = wings.small_table(weighted=True)
+    whole = wings.train(mode, table).metrics
+    monkeypatch.setattr(modes, "BLOCK_ROWS", 7)
+    # Float64; a product of matrices may be summed in another order.
+    assert wings.train(mode, table).metrics == pytest.approx(whole, rel=1e-12)
