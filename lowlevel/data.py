@@ -178,7 +178,7 @@ def moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def batch_order(seed: int, epoch: int, rows: int) -> np.ndarray:
-    """Returns the order of the rows in one epoch, int32 `[rows]`.
+    """Returns the order of the rows in one epoch, int64 `[rows]`.
 
     A pure function of its arguments: no iterator has a state that two loops could consume
     differently, and a run can begin at any epoch.
@@ -188,7 +188,7 @@ def batch_order(seed: int, epoch: int, rows: int) -> np.ndarray:
         epoch: counted from 0.
         rows: the number of rows in the table.
     """
-    return np.random.default_rng([seed, epoch]).permutation(rows).astype(np.int32)
+    return np.random.default_rng([seed, epoch]).permutation(rows)
 
 
 def epoch_blocks(config: Config, rows: int) -> Iterator[range]:
