@@ -97,7 +97,7 @@ def main(config: Config) -> None:
 def run(config: Config) -> None:
     """Runs the chosen mode, or both; raises ValueError for what a user can cause."""
     if config.output_dir:
-        for mode in ("module", "keras") if config.mode == "compare" else ("",):
+        for mode in settings.TRAINING_MODES if config.mode == "compare" else ("",):
             runs.check_folder(f"{config.output_dir}/{mode}")
     startup.import_tensorflow()
     import tensorflow as tf
@@ -169,9 +169,10 @@ def check(config: Config) -> None:
     rows = likelihood_check.check_likelihood(config)
     for line in likelihood_check.format_rows(rows):
         print(line)
-    right = [row.right for row in rows if not row.mistake]
-    if not all(right):
-        print(f"{config.likelihood}: {right.count(False)} of {len(right)} rows are NOT right")
+    wrong = sum(not row.agrees for row in rows)
+    if wrong:
+        counted = sum(not row.mistake for row in rows)
+        print(f"{config.likelihood}: {wrong} of {counted} rows are NOT right")
         sys.exit(1)
     print(f"{config.likelihood}: all is right")
 

@@ -4,7 +4,8 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-MODES = ("module", "keras", "compare", "check")
+TRAINING_MODES = ("module", "keras")
+MODES = (*TRAINING_MODES, "compare", "check")
 OPTIMIZERS = ("sgd", "momentum", "adam")
 ACTIVATIONS = ("linear", "relu", "tanh", "sigmoid")
 DTYPES = ("float32", "float64")
@@ -16,7 +17,7 @@ class Config:
     """The settings of one run; the defaults are the article's experiment.
 
     Attributes:
-        mode: one of `MODES`; "module" and "keras" name the folder, `module_mode/` or
+        mode: one of `MODES`; those of `TRAINING_MODES` name the folder, `module_mode/` or
           `keras_mode/`.
         epochs: passes over the training rows, at least 1.
         batch_size: rows in a batch, at least 1; the last batch of an epoch may be shorter.

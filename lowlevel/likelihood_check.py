@@ -75,7 +75,7 @@ def check_likelihood(config: Config) -> list[Row]:
 
     Args:
         config: its `likelihood`, `dtype` and `jit_compile` say what is checked, its `seed` at
-          which weights. All that is checked runs compiled, as it does in training.
+          which weights. Formulas run eager, then compiled; networks compiled, as in training.
 
     Returns:
         A row for each quantity and label, a row for each parameter of Dense(4) -> Logistic in each
@@ -213,7 +213,7 @@ def _logits(dtype: str) -> np.ndarray:
 
 
 def _values(formula: Callable[..., tf.Tensor], z: np.ndarray, label: float | None) -> np.ndarray:
-    """Returns a formula's values at logits, `[n]`, eager; raises ValueError if it raises."""
+    """Returns a formula's values at logits, `[n]`; raises ValueError if it raises."""
     labels = [] if label is None else [tf.fill(z.shape, tf.constant(label, z.dtype))]
     try:
         return formula(tf.constant(z), *labels).numpy()

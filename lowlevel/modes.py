@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from lowlevel import evaluation, likelihoods
-from lowlevel.config import Config
+from lowlevel.config import TRAINING_MODES, Config
 from lowlevel.data import Table
 from lowlevel.runs import Epoch, Watch, check_finite
 
@@ -74,8 +74,9 @@ def run(name: str, config: Config, table: Table, watch: Watch) -> Run:
         ValueError: there is no such mode, the loss is not finite, the likelihood cannot be used,
           or the table is of another dtype.
     """
-    if name not in ("module", "keras"):
-        raise ValueError(f"Expected a mode to train in, module or keras, got {name}")
+    if name not in TRAINING_MODES:
+        expected = " or ".join(TRAINING_MODES)
+        raise ValueError(f"Expected a mode to train in, {expected}, got {name}")
     if table.features.dtype != config.dtype:
         raise ValueError(
             f"Expected a table of the config's dtype, {config.dtype}, got {table.features.dtype}: "

@@ -186,7 +186,7 @@ def test_a_slope_that_is_zero_in_the_tail_is_found_with_the_logit(own: Callable)
 
 
 def test_an_imprecise_slope_is_found_with_the_logit(own: Callable) -> None:
-    assert verdict(own("ROUGH"), "slope", 1.0) == ("imprecise: 4e-03 at z = 12; try `in_float64`")
+    assert verdict(own("ROUGH"), "slope", 1.0) == "imprecise: 4e-03 at z = 12; try `in_float64`"
 
 
 @pytest.mark.parametrize("name", ["NAIVE", "NAIVE_BUT_EXACT"])

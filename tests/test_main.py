@@ -169,16 +169,22 @@ def test_help_names_every_setting(run_main: Callable) -> None:
         assert f"--{field.name}:" in text or f"--[no]{field.name}:" in text
 
 
+def mine(base: str, quantity: str, formula: str) -> str:
+    """A file of one's own with one formula, over one of the project's classes."""
+    return (
+        "import tensorflow as tf\n"
+        f"from lowlevel.likelihoods import {base}\n"
+        f"class Mine({base}):\n"
+        f"    def {quantity}(self, z, y):\n"
+        f"        return {formula}\n"
+        "MINE = Mine()\n"
+    )
+
+
 def test_the_check_passes_for_a_right_likelihood_and_fails_for_a_wrong_one(
     run_main: Callable, tmp_path: pathlib.Path
 ) -> None:
-    (tmp_path / "mine.py").write_text(
-        "from lowlevel.likelihoods import Logit\n"
-        "class Mine(Logit):\n"
-        "    def slope(self, z, y):\n"
-        "        return 2 * super().slope(z, y)\n"
-        "MINE = Mine()\n"
-    )
+    (tmp_path / "mine.py").write_text(mine("Logit", "slope", "2 * super().slope(z, y)"))
     right, wrong = (
         run_main("--mode=check", f"--likelihood={name}") for name in ("logit", "mine.py:MINE")
     )
@@ -192,19 +198,13 @@ def test_the_check_passes_for_a_right_likelihood_and_fails_for_a_wrong_one(
 def test_a_likelihood_of_ones_own_trains_in_either_mode(
     mode: str, run_main: Callable, tmp_path: pathlib.Path
 ) -> None:
-    (tmp_path / "mine.py").write_text(
-        "import tensorflow as tf\n"
-        "from lowlevel.likelihoods import Likelihood\n"
-        "class Mine(Likelihood):\n"
-        "    def nll(self, z, y):\n"
-        "        return (1 - y) * tf.nn.softplus(z) + y * tf.nn.softplus(-z)\n"
-        "MINE = Mine()\n"
-    )
-    mine, logit = (
+    formula = "(1 - y) * tf.nn.softplus(z) + y * tf.nn.softplus(-z)"
+    (tmp_path / "mine.py").write_text(mine("Likelihood", "nll", formula))
+    own, logit = (
         run_main(f"--mode={mode}", f"--likelihood={name}", "--epochs=2").stdout.splitlines()[-1]
         for name in ("mine.py:MINE", "logit")
     )
-    assert mine == logit
+    assert own == logit
     assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]
 
 
@@ -214,22 +214,8 @@ def test_a_likelihood_of_ones_own_trains_in_either_mode(
         ("def broken(:\n", "SyntaxError"),
         ("OTHER = 1\n", "defines no 'MINE'"),
         ("MINE = 1\n", "MINE is no Likelihood"),
-        (
-            "from lowlevel.likelihoods import Likelihood\n"
-            "class Mine(Likelihood):\n"
-            "    def nll(self, z, y):\n"
-            "        return z[:1]\n"
-            "MINE = Mine()\n",
-            "expected the same dtype and shape",
-        ),
-        (
-            "from lowlevel.likelihoods import Likelihood\n"
-            "class Mine(Likelihood):\n"
-            "    def nll(self, z, y):\n"
-            "        return z * float('nan')\n"
-            "MINE = Mine()\n",
-            "expected a finite number",
-        ),
+        (mine("Likelihood", "nll", "z[:1]"), "expected the same dtype and shape"),
+        (mine("Likelihood", "nll", "z * float('nan')"), "expected a finite number"),
     ],
 )
 def test_a_faulty_likelihood_gets_one_clear_line_and_leaves_nothing(
@@ -246,14 +232,8 @@ def test_a_faulty_likelihood_gets_one_clear_line_and_leaves_nothing(
 def test_a_likelihood_that_xla_cannot_compile_gets_one_clear_line(
     run_main: Callable, tmp_path: pathlib.Path
 ) -> None:
-    (tmp_path / "mine.py").write_text(
-        "import tensorflow as tf\n"
-        "from lowlevel.likelihoods import Logit\n"
-        "class Mine(Logit):\n"
-        "    def nll(self, z, y):\n"
-        "        return tf.numpy_function(lambda z: z * z, [z], z.dtype)\n"
-        "MINE = Mine()\n"
-    )
+    formula = "tf.numpy_function(lambda z: z * z, [z], z.dtype)"
+    (tmp_path / "mine.py").write_text(mine("Logit", "nll", formula))
     finished = run_main("--likelihood=mine.py:MINE", "--jit_compile", "--output_dir=out")
     assert finished.returncode != 0
     assert len(finished.stderr.splitlines()) == 1
