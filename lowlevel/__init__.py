@@ -1,1 +1,48 @@
-"""One experiment, two ways: a loss of one's own, with a gradient of one's own, in TensorFlow."""
+"""Two ways to train in TensorFlow with a custom loss and a custom gradient, to the same bits.
+
+TensorFlow is imported when one of the names below is first used, and quietly.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from lowlevel import saved_classes  # noqa: F401
+from lowlevel.config import Config
+
+if TYPE_CHECKING:
+    from lowlevel.data import Table
+    from lowlevel.experiment import Comparison, Run, compare, train
+    from lowlevel.keras_mode.saving import load_model
+    from lowlevel.likelihoods import Likelihood
+
+_HOMES = {
+    "Comparison": "lowlevel.experiment",
+    "Likelihood": "lowlevel.likelihoods",
+    "Run": "lowlevel.experiment",
+    "Table": "lowlevel.data",
+    "compare": "lowlevel.experiment",
+    "load_model": "lowlevel.keras_mode.saving",
+    "train": "lowlevel.experiment",
+}
+
+__all__ = [
+    "Comparison",
+    "Config",
+    "Likelihood",
+    "Run",
+    "Table",
+    "compare",
+    "load_model",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Returns a public name, imported now."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if _HOMES[name] != "lowlevel.data":
+        from lowlevel import startup
+
+        startup.import_tensorflow()
+    return getattr(importlib.import_module(_HOMES[name]), name)

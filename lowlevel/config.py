@@ -1,92 +1,241 @@
-"""Config: every setting of a run in one frozen, validated dataclass. No TensorFlow here."""
+"""The settings of a run, in groups: each with its help and its range, once. No TensorFlow here."""
 
 import dataclasses
 import math
-from collections.abc import Sequence
+import numbers
+import operator
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from lowlevel.errors import shortened
 
 TRAINING_MODES = ("module", "keras")
-MODES = (*TRAINING_MODES, "compare", "check")
 OPTIMIZERS = ("sgd", "momentum", "adam")
 ACTIVATIONS = ("linear", "relu", "tanh", "sigmoid")
 DTYPES = ("float32", "float64")
 KERAS_HOOKS = ("train_step", "compute_loss")
 
+Group = TypeVar("Group", bound=type)
 
-@dataclasses.dataclass(frozen=True)
-class Config:
-    """The settings of one run; the defaults are the article's experiment.
 
-    Attributes:
-        mode: one of `MODES`; those of `TRAINING_MODES` name the folder, `module_mode/` or
-          `keras_mode/`.
-        epochs: passes over the training rows, at least 1.
-        batch_size: rows in a batch, at least 1; the last batch of an epoch may be shorter.
-        learning_rate: size of an update's step, a positive number.
-        optimizer: one of `OPTIMIZERS`.
-        hidden_units: width of each hidden layer; empty for none, a plain logistic regression.
-        activation: one of `ACTIVATIONS`, applied after each hidden layer.
-        l2: weight of the penalty, the sum of the squares of every kernel; 0 for none.
-        standardize: whether the model first scales its features by the training rows' moments.
-        likelihood: a member of `likelihoods.LIKELIHOODS`, or FILE.py:NAME.
-        seed: seed of the initial weights and of the order of the batches, at least 0.
-        dtype: one of `DTYPES`.
-        keras_hook: one of `KERAS_HOOKS`, what keras mode overrides to train with its own loss.
-        jit_compile: whether XLA compiles the training step, in both modes.
-        report_every: epochs between two reports, at least 1.
-        report_weights: whether a report shows every trainable array too.
-        output_dir: folder for the run's results; empty to write none.
-        data_dir: folder where the prepared table is kept; empty for `~/tensorflow_datasets`.
+class Range(Protocol):
+    """What a setting may be."""
+
+    @property
+    def words(self) -> str:
+        """The range in words, after "expected"."""
+
+    def accept(self, value: Any) -> Any:
+        """Returns a value in the setting's own type; raises TypeError or ValueError if unfit."""
+
+
+class Choice(NamedTuple):
+    """One of some names; None stands for "not chosen" where that is allowed."""
+
+    names: Sequence[str]
+    optional: bool = False
+
+    @property
+    def words(self) -> str:
+        """The range in words."""
+        return f"one of {', '.join(self.names)}"
+
+    def accept(self, value: Any) -> str | None:
+        """Returns the name."""
+        if value not in self.names and not (value is None and self.optional):
+            raise ValueError
+        return value
+
+
+class Whole(NamedTuple):
+    """A whole number, NumPy's included."""
+
+    at_least: int
+
+    @property
+    def words(self) -> str:
+        """The range in words."""
+        return f"a whole number of at least {self.at_least}"
+
+    def accept(self, value: Any) -> int:
+        """Returns the number."""
+        number = operator.index(value)
+        if isinstance(value, bool) or number < self.at_least:
+            raise ValueError
+        return number
+
+
+class Wholes(NamedTuple):
+    """Whole numbers, any number of them; one alone stands for itself."""
+
+    at_least: int
+
+    @property
+    def words(self) -> str:
+        """The range in words."""
+        return f"whole numbers of at least {self.at_least}"
+
+    def accept(self, value: Any) -> tuple[int, ...]:
+        """Returns the numbers."""
+        if isinstance(value, str):
+            raise TypeError
+        values = value if isinstance(value, Iterable) else [value]
+        return tuple(map(Whole(self.at_least).accept, values))
+
+
+class Number(NamedTuple):
+    """A finite number of at least 0, or above it."""
+
+    above_zero: bool
+
+    @property
+    def words(self) -> str:
+        """The range in words."""
+        return "a positive number" if self.above_zero else "a number of at least 0"
+
+    def accept(self, value: Any) -> float:
+        """Returns the number."""
+        if isinstance(value, bool) or not isinstance(value, numbers.Real):
+            raise TypeError
+        number = float(value)
+        if not (number > 0 if self.above_zero else number >= 0) or not number < math.inf:
+            raise ValueError
+        return number
+
+
+class Switch(NamedTuple):
+    """True or False, and nothing that Python would take for one of them."""
+
+    words: str = "True or False"
+
+    def accept(self, value: Any) -> bool:
+        """Returns it as Python's."""
+        # NumPy's own kind says what it is without an import of NumPy.
+        if not isinstance(value, bool) and type(value).__name__ not in ("bool", "bool_"):
+            raise TypeError
+        return bool(value)
+
+
+class Named(NamedTuple):
+    """Something by name, or the thing itself: whoever uses it looks at it."""
+
+    words: str
+
+    def accept(self, value: Any) -> Any:
+        """Returns it."""
+        return value
+
+
+def setting(default: Any, within: Range, help: str) -> Any:  # noqa: A002
+    """Returns a dataclass field that knows its range and its help."""
+    return dataclasses.field(default=default, metadata={"within": within, "help": help})
+
+
+def documented(cls: Group) -> Group:
+    """Lists a dataclass's settings in its docstring, by their help and their ranges."""
+    lines = [
+        f"    {field.name}: {field.metadata['help']}; {field.metadata['within'].words}."
+        for field in dataclasses.fields(cls)
+    ]
+    cls.__doc__ = "\n".join([f"{cls.__doc__}\n\nAttributes:", *lines])
+    return cls
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the groups share: every field is checked, and brought to its own type, once.
 
     Raises:
         ValueError: a setting is out of its range; the message begins with its name.
     """
 
-    mode: str = "module"
-    epochs: int = 5
-    batch_size: int = 100
-    learning_rate: float = 1e-4
-    optimizer: str = "sgd"
-    hidden_units: tuple[int, ...] = (4,)
-    activation: str = "linear"
-    l2: float = 0.0
-    standardize: bool = False
-    likelihood: str = "logit"
-    seed: int = 0
-    dtype: str = "float32"
-    keras_hook: str = "train_step"
-    jit_compile: bool = False
-    report_every: int = 1
-    report_weights: bool = False
-    output_dir: str = ""
-    data_dir: str = ""
-
     def __post_init__(self) -> None:
-        """Validates every field."""
-        self._check_choice("mode", MODES)
-        self._check_choice("optimizer", OPTIMIZERS)
-        self._check_choice("activation", ACTIVATIONS)
-        self._check_choice("dtype", DTYPES)
-        self._check_choice("keras_hook", KERAS_HOOKS)
-        for name in ("epochs", "batch_size", "report_every"):
-            self._check_whole(name, at_least=1)
-        self._check_whole("seed", at_least=0)
-        if not 0 < self.learning_rate < math.inf:
-            raise ValueError(f"learning_rate: expected a positive number, got {self.learning_rate}")
-        if not 0 <= self.l2 < math.inf:
-            raise ValueError(f"l2: expected a number of at least 0, got {self.l2}")
-        if not all(isinstance(units, int) and units >= 1 for units in self.hidden_units):
-            raise ValueError(
-                "hidden_units: expected whole numbers of at least 1, "
-                f"got {','.join(map(str, self.hidden_units))}"
-            )
+        """Checks every field."""
+        for field in dataclasses.fields(self):
+            value, within = getattr(self, field.name), field.metadata["within"]
+            try:
+                object.__setattr__(self, field.name, within.accept(value))
+            except (TypeError, ValueError):
+                raise ValueError(
+                    f"{field.name}: expected {within.words}, got {shown(value)}"
+                ) from None
 
-    def _check_choice(self, name: str, choices: Sequence[str]) -> None:
-        if getattr(self, name) not in choices:
-            raise ValueError(
-                f"{name}: expected one of {', '.join(choices)}, got {getattr(self, name)}"
-            )
 
-    def _check_whole(self, name: str, at_least: int) -> None:
-        value = getattr(self, name)
-        if not isinstance(value, int) or value < at_least:
-            raise ValueError(f"{name}: expected a whole number of at least {at_least}, got {value}")
+def shown(value: Any) -> str:
+    """Returns a value as a message has it: a sequence with commas, as one would type it."""
+    if isinstance(value, (tuple, list)):
+        return ",".join(map(str, value))
+    return shortened(str(value)) or repr(value)
+
+
+@documented
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CommonSettings(Settings):
+    """What building and training both depend on."""
+
+    seed: int = setting(
+        0, Whole(at_least=0), "seed of the initial weights and of the order of the batches"
+    )
+    dtype: str | None = setting(
+        None,
+        Choice(DTYPES, optional=True),
+        "of the weights and of all arithmetic; left out, that of the table",
+    )
+
+
+@documented
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ModelSettings(CommonSettings):
+    """What a model is made by."""
+
+    hidden_units: tuple[int, ...] = setting(
+        (4,),
+        Wholes(at_least=1),
+        "width of each hidden layer; none for a plain regression on the features",
+    )
+    activation: str = setting("linear", Choice(ACTIVATIONS), "applied after each hidden layer")
+    l2: float = setting(
+        0.0,
+        Number(above_zero=False),
+        "weight of the penalty, the sum of the squares of every kernel; 0 for none",
+    )
+    standardize: bool = setting(
+        False, Switch(), "scale the features, inside the model, to mean 0 and deviation 1"
+    )
+    likelihood: Any = setting(
+        "logit",
+        Named("a name, FILE.py:NAME or a Likelihood"),
+        "of the label: logit, probit, cloglog, or your own as FILE.py:NAME",
+    )
+    keras_hook: str = setting(
+        "train_step",
+        Choice(KERAS_HOOKS),
+        "what keras mode overrides to train with the custom loss",
+    )
+
+
+@documented
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingSettings(CommonSettings):
+    """How a model is trained."""
+
+    epochs: int = setting(5, Whole(at_least=1), "passes over the rows")
+    batch_size: int = setting(
+        100, Whole(at_least=1), "rows in a batch; the last one of an epoch may be shorter"
+    )
+    learning_rate: float = setting(1e-4, Number(above_zero=True), "size of a step")
+    optimizer: str = setting("sgd", Choice(OPTIMIZERS), "momentum is SGD with momentum 0.9")
+    jit_compile: bool = setting(False, Switch(), "compile the training step with XLA")
+    report_every: int = setting(1, Whole(at_least=1), "epochs from one report to the next")
+    threads: int = setting(
+        0,
+        Whole(at_least=0),
+        "of the processor, for one operation; 0 for as many as the process may use. Sums over "
+        "many rows are split among them, and the last bits depend on how",
+    )
+
+
+@documented
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(ModelSettings, TrainingSettings):
+    """All settings of a run; the defaults are the article's experiment."""

@@ -1,9 +1,22 @@
 """Any exception in one line, for messages that say what failed."""
 
+import re
+
 MOST_CHARACTERS = 300
+# Of colours and the like, which some libraries put into their messages.
+_TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 def in_one_line(error: BaseException) -> str:
     """Returns an exception's type and message in one line, cut where it gets too long."""
-    text = " ".join(f"{type(error).__name__}: {error}".split())
-    return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 3] + "..."
+    text = str(error)
+    if "in user code:" in text:
+        # TensorFlow's, of what it traces: a whole traceback, with the exception at its end.
+        return shortened(text.strip().splitlines()[-1])
+    return shortened(f"{type(error).__name__}: {text}")
+
+
+def shortened(text: str) -> str:
+    """Returns a text in one line, without terminal codes, cut where it gets too long."""
+    line = " ".join(_TERMINAL_CODES.sub("", text).split())
+    return line if len(line) <= MOST_CHARACTERS else line[: MOST_CHARACTERS - 3] + "..."

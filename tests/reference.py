@@ -1,31 +1,20 @@
-"""Exact values of the likelihoods, found without the formulas under test, and errors in ulp.
+"""The likelihoods' values found without the formulas under test, and errors in ulp.
 
-There are three references, each a check on the next:
+There are two references, for large samples, each to be held against the exact values that
+`lowlevel.checks.exact` finds from the likelihoods' probabilities:
 
-* `exact`: from the probabilities alone, one line for each likelihood, in mpmath with hundreds of
-  digits. Losses are their logarithms, derivatives are divided differences. Milliseconds a value.
-* `rapid` in long double, 64 bits of mantissa on x86, for large samples of float64.
-* `rapid` in float64, with scipy's special functions where it has them, for large samples of
-  float32, whose ulp is 2^29 times as coarse.
+* `rapid` in long double, 64 bits of mantissa on x86, for float64.
+* `rapid` in float64, with scipy's special functions where it has them, for float32, whose ulp is
+  2^29 times as coarse.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
-import mpmath
 import numpy as np
-from mpmath import mpf
 from scipy import special
 
 QUANTITIES = ("nll", "slope", "curvature", "mean")
-
-# P(y = 1 | z) and P(y = 0 | z). A new likelihood needs its line here, and no more, to be checked
-# against exact values.
-PROBABILITIES: dict[str, tuple[Callable[[mpf], mpf], Callable[[mpf], mpf]]] = {
-    "logit": (lambda z: 1 / (1 + mpmath.exp(-z)), lambda z: 1 / (1 + mpmath.exp(z))),
-    "probit": (mpmath.ncdf, lambda z: mpmath.ncdf(-z)),
-    "cloglog": (lambda z: -mpmath.expm1(-mpmath.exp(z)), lambda z: mpmath.exp(-mpmath.exp(z))),
-}
 
 
 class Values(NamedTuple):
@@ -35,34 +24,6 @@ class Values(NamedTuple):
     slope: object
     curvature: object
     mean: object
-
-
-def exact(name: str, z: float, y: int, bits: int = 450) -> Values:
-    """The four quantities by mpmath, good to far more digits than float64 holds.
-
-    Args:
-        name: A key of `PROBABILITIES`.
-        z: The linear predictor, taken as exact.
-        y: The label, 0 or 1.
-        bits: Working precision; doubled until the second difference keeps 100 bits.
-    """
-    success, failure = PROBABILITIES[name]
-    this, other = (success, failure) if y else (failure, success)
-
-    def loss(at: mpf) -> mpf:
-        probability = this(at)
-        return -mpmath.log(probability) if probability < 0.5 else -mpmath.log1p(-other(at))
-
-    step = mpf(2) ** -100
-    center = mpf(float(z))
-    bits += 2 * max(0, int(mpmath.mag(center))) if z else 0
-    with mpmath.workprec(bits):
-        below, here, above = (loss(center + k * step) for k in (-1, 0, 1))
-        second = below - 2 * here + above
-        lost = mpmath.mag(here) - mpmath.mag(second) if second else bits
-        if lost > bits - 100 and bits < 6000:
-            return exact(name, z, y, 2 * bits + 600)
-        return Values(here, (above - below) / (2 * step), second / step**2, success(center))
 
 
 def rapid(name: str, z: np.ndarray, y: int) -> Values:

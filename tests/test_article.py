@@ -9,20 +9,21 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lowlevel import data, modes
+from lowlevel import data
 from lowlevel.config import Config
 from lowlevel.data import Table
+from lowlevel.experiment import modes
+from lowlevel.progress import Epoch, Progress, State
 from tests import wings
-
-both_modes = pytest.mark.parametrize("mode", wings.MODES)
+from tests.wings import both_modes
 
 TABLE = wings.small_table()
-X, Y = tf.constant(TABLE.features), tf.constant(TABLE.labels)
+X, Y = wings.arguments(TABLE)
 SMALL: dict[str, Any] = {"hidden_units": (2,), "learning_rate": 0.5, "epochs": 3}
 
 # Both sides add up 40 terms of size 1 in float64, in orders of their own.
 ROUNDING = 1e-12
-# Keras reports, and rounds the arrays it is handed, in float32.
+# Keras's own metrics add up in float32.
 FLOAT32_ROUNDING = 1e-6
 
 
@@ -32,25 +33,15 @@ def article_nll(z: np.ndarray, y: np.ndarray) -> float:
     return float(-np.mean(y * np.log(p) + (1 - y) * np.log(1 - p)))
 
 
-def network_z(weights: Sequence[np.ndarray], x: np.ndarray) -> np.ndarray:
+def network_z(weights: Sequence[Any], x: Any) -> Any:
     """The linear predictor, `[n]`, of a linear dense layer and a logistic one."""
     kernel, bias, last_kernel, last_bias = weights
     return ((x @ kernel + bias) @ last_kernel + last_bias)[:, 0]
 
 
-def variable(weight: Any) -> tf.Variable:
-    """Returns TensorFlow's variable in a weight of either mode."""
-    return weight if isinstance(weight, tf.Variable) else weight.value
-
-
-def layers(mode: str, model: Any) -> list[Any]:
-    """Returns a model's dense layer and its logistic one."""
-    return [*(model.nn_block if mode == "module" else model.nn_block.layers), model.logistic]
-
-
-def variables(mode: str, model: Any) -> list[tf.Variable]:
-    """Returns kernel and bias of each layer, first layer first."""
-    return [variable(w) for layer in layers(mode, model) for w in (layer.kernel, layer.bias)]
+def numbers(model: Any) -> list[np.ndarray]:
+    """Kernel and bias of each layer, first layer first."""
+    return [weight.numpy() for weight in wings.variables(model)]
 
 
 def test_claim_1_the_nll_cannot_be_handed_to_compile() -> None:
@@ -87,15 +78,14 @@ def test_claim_2_the_rule_covers_the_output_layer_and_autodiff_the_rest(
 
     model = wings.make(mode, TABLE, **SMALL)
     monkeypatch.setattr(tf, "custom_gradient", spy)
-    with tf.GradientTape() as tape:
-        loss = model.loss_fn(X, Y)
-    found = tape.gradient(loss, variables(mode, model))
-    assert {id(v) for v in scope} == {id(v) for v in variables(mode, model)[2:]}
+    found = wings.gradient(model, X, Y)
+    variables = wings.variables(model)
+    assert {id(v) for v in scope} == {id(v) for v in variables[2:]}
 
     with tf.GradientTape() as tape:
-        z = network_z(variables(mode, model), X)
+        z = network_z(variables, X)
         loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(Y, z))
-    for ours, plain in zip(found, tape.gradient(loss, variables(mode, model)), strict=True):
+    for ours, plain in zip(found, tape.gradient(loss, variables), strict=True):
         np.testing.assert_allclose(ours, plain, rtol=ROUNDING, atol=ROUNDING)
 
 
@@ -117,7 +107,7 @@ def all_in_one_loss(
     self: Any,
     x: tf.Tensor,
     y: tf.Tensor,
-    sample_weight: tf.Tensor | None = None,
+    share: tf.Tensor | None = None,
     training: bool = False,
 ) -> tf.Tensor:
     """The loss without the outer function: the dense layer's work, too, is under the rule."""
@@ -131,8 +121,8 @@ def all_in_one_loss(
         def gradient(upstream: tf.Tensor, variables: Sequence[tf.Variable]) -> tuple:
             slope = upstream * (tf.sigmoid(z) - labels)[:, None] / tf.cast(tf.shape(z)[0], z.dtype)
             known = {
-                variable(self.logistic.kernel).ref(): tf.matmul(h, slope, transpose_a=True),
-                variable(self.logistic.bias).ref(): tf.reduce_sum(slope, 0),
+                wings.variable(self.logistic.kernel).ref(): tf.matmul(h, slope, transpose_a=True),
+                wings.variable(self.logistic.bias).ref(): tf.reduce_sum(slope, 0),
             }
             return (None, None), [known.get(v.ref()) for v in variables]
 
@@ -165,7 +155,7 @@ def test_claim_3_without_the_outer_function_the_loop_refuses_to_train(
 
 
 def test_claim_4_the_comforts_of_fit_stay() -> None:
-    """Validation, metrics, callbacks and the history work on a train_step of one's own."""
+    """Validation, metrics, callbacks and the history work on a custom train_step."""
     model = wings.make("keras", TABLE, **SMALL)
     model.compile(keras.optimizers.SGD(0.5), metrics=[keras.metrics.BinaryAccuracy()])
     rates = keras.callbacks.LearningRateScheduler(lambda epoch: 0.5 / (epoch + 1))
@@ -213,11 +203,8 @@ def test_claim_5_a_layer_of_features_and_labels_fails_in_use() -> None:
 @both_modes
 def test_claim_5_a_model_trains_on_labels_and_predicts_from_features_alone(mode: str) -> None:
     """Loss with labels in training, probabilities without them in use."""
-    model = wings.make(mode, TABLE, **SMALL)
-    config = Config(dtype="float64", **SMALL)
-    modes.load(mode).train(model, config, TABLE, lambda records, model: None)
-    weights = [weight.numpy() for weight in variables(mode, model)]
-    expected = 1 / (1 + np.exp(-network_z(weights, TABLE.features)))
+    model = wings.trained(mode, **SMALL).model
+    expected = 1 / (1 + np.exp(-network_z(numbers(model), TABLE.features)))
     np.testing.assert_allclose(model(X)[:, 0], expected, rtol=ROUNDING)
 
 
@@ -227,23 +214,22 @@ def test_where_the_article_gets_nan_the_loss_is_finite(
 ) -> None:
     """From Keras's own start (Glorot), the article's first batch of raw features gives NaN.
 
-    So it does for each of the seeds 0 to 5: some |z| is above 17, where p rounds to 1 in float32.
+    Some |z| is above 17, where p rounds to 1 in float32; so it is from most other seeds.
     """
     table, config = credit("float32"), Config(epochs=1)
-    model = wings.make(mode, table)
-    kernel, _, last_kernel, _ = variables(mode, model)
+    state = wings.start(mode, table, epochs=1)
+    kernel, _, last_kernel, _ = wings.variables(state.model)
     for weight, seed in ((kernel, 0), (last_kernel, 1)):
         weight.assign(keras.initializers.GlorotUniform(seed)(weight.shape))
 
     batch = data.batch_order(config.seed, 0, table.rows)[: config.batch_size]
-    start = [weight.numpy() for weight in variables(mode, model)]
     with np.errstate(all="ignore"):
-        z = network_z(start, table.features[batch])
+        z = network_z(numbers(state.model), table.features[batch])
         assert z.dtype == np.float32
         assert np.isnan(article_nll(z, table.labels[batch]))
 
-    modes.load(mode).train(model, config, table, lambda records, model: None)  # Raises on NaN.
-    assert all(np.isfinite(weight.numpy()).all() for weight in variables(mode, model))
+    modes.load(mode).train(state, config, table, Progress(config))  # Raises on NaN.
+    assert all(np.isfinite(weight).all() for weight in numbers(state.model))
 
 
 @both_modes
@@ -252,14 +238,13 @@ def test_every_trainable_weight_changes_in_every_epoch(
 ) -> None:
     """What the article prints the weights for: to see that they move, dense and logistic."""
     # In float64: in float32 a step can be too small to change the weight that it is added to.
-    table, config = credit("float64"), Config(dtype="float64")
-    model = wings.make(mode, table)
-    seen = [[weight.numpy() for weight in variables(mode, model)]]
+    table = credit("float64")
+    seen = [numbers(wings.make(mode, table))]
 
-    def keep(records: Sequence, model: Any) -> None:
-        seen.append([weight.numpy() for weight in variables(mode, model)])
+    def keep(epochs: Sequence[Epoch], state: State) -> None:
+        seen.append(numbers(state.model))
 
-    modes.load(mode).train(model, config, table, keep)
-    assert len(seen) == 1 + config.epochs
+    wings.train(mode, table, [keep])
+    assert len(seen) == 1 + Config().epochs
     for before, after in itertools.pairwise(seen):
         assert all((old != new).all() for old, new in zip(before, after, strict=True))

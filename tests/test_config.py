@@ -3,9 +3,42 @@
 import dataclasses
 from typing import Any
 
+import numpy as np
 import pytest
 
-from lowlevel.config import Config
+from lowlevel.config import Config, ModelSettings, TrainingSettings
+
+REFUSED = [
+    ("epochs", 0),
+    ("epochs", 1.5),
+    ("epochs", True),
+    ("epochs", "5"),
+    ("epochs", np.ones((3, 40))),
+    ("batch_size", 0),
+    ("learning_rate", -1.0),
+    ("learning_rate", 0.0),
+    ("learning_rate", float("nan")),
+    ("learning_rate", float("inf")),
+    ("learning_rate", "0.1"),
+    ("learning_rate", True),
+    ("optimizer", "rmsprop"),
+    ("hidden_units", (0,)),
+    ("hidden_units", ("x",)),
+    ("hidden_units", "4"),
+    ("hidden_units", 2.5),
+    ("activation", "gelu"),
+    ("activation", None),
+    ("l2", -0.1),
+    ("l2", float("nan")),
+    ("standardize", "no"),
+    ("standardize", 1),
+    ("jit_compile", None),
+    ("seed", -1),
+    ("dtype", "float16"),
+    ("keras_hook", "fit"),
+    ("report_every", 0),
+    ("threads", -1),
+]
 
 
 def test_the_defaults_are_the_articles_experiment() -> None:
@@ -21,29 +54,43 @@ def test_a_config_cannot_be_changed() -> None:
         Config().epochs = 6
 
 
+@pytest.mark.parametrize(("field", "value"), REFUSED)
+def test_a_value_out_of_range_is_refused_by_the_fields_name(field: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"^{field}: expected .*, got ") as caught:
+        Config(**{field: value})
+    assert "\n" not in str(caught.value)
+
+
+def test_every_field_is_tried_above_but_the_one_that_its_users_look_at() -> None:
+    fields = {field.name for field in dataclasses.fields(Config)}
+    assert fields - {field for field, _ in REFUSED} == {"likelihood"}
+
+
 @pytest.mark.parametrize(
-    ("field", "value"),
+    ("field", "value", "kept"),
     [
-        ("mode", "tensorflow"),
-        ("epochs", 0),
-        ("epochs", 1.5),
-        ("batch_size", 0),
-        ("learning_rate", -1.0),
-        ("learning_rate", 0.0),
-        ("learning_rate", float("nan")),
-        ("learning_rate", float("inf")),
-        ("optimizer", "rmsprop"),
-        ("hidden_units", (0,)),
-        ("hidden_units", ("x",)),
-        ("activation", "gelu"),
-        ("l2", -0.1),
-        ("l2", float("nan")),
-        ("seed", -1),
-        ("dtype", "float16"),
-        ("keras_hook", "fit"),
-        ("report_every", 0),
+        ("epochs", np.int64(5), 5),
+        ("hidden_units", 4, (4,)),
+        ("hidden_units", [8, np.int32(4)], (8, 4)),
+        ("hidden_units", np.array([8, 4]), (8, 4)),
+        ("hidden_units", [], ()),
+        ("learning_rate", 1, 1.0),
+        ("learning_rate", np.float32(0.5), 0.5),
+        ("l2", 0, 0.0),
+        ("standardize", np.True_, True),
+        ("dtype", None, None),
     ],
 )
-def test_a_value_out_of_range_is_refused_by_the_fields_name(field: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=f"^{field}: expected .*, got "):
-        Config(**{field: value})
+def test_a_value_in_range_is_brought_to_the_fields_own_type(
+    field: str, value: Any, kept: Any
+) -> None:
+    found = getattr(Config(**{field: value}), field)
+    # What repr shows of a NumPy number is not what it shows of Python's.
+    assert repr(found) == repr(kept)
+
+
+@pytest.mark.parametrize("group", [Config, ModelSettings, TrainingSettings])
+def test_the_docstring_names_every_field(group: type) -> None:
+    attributes = group.__doc__.partition("Attributes:")[2]
+    for field in dataclasses.fields(group):
+        assert f"\n    {field.name}: " in attributes

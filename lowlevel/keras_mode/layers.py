@@ -5,7 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from lowlevel import likelihoods
+from lowlevel.keras_mode.saving import likelihood_from_config, likelihood_to_config
+from lowlevel.likelihoods import LIKELIHOODS, Likelihood
 
 
 @keras.saving.register_keras_serializable("lowlevel")
@@ -23,22 +24,27 @@ class Standardize(keras.layers.Layer):
         return (x - self.mean) / self.deviation
 
 
-# Ready-made: own layers and Keras's mix freely.
+# Ready-made: custom layers and Keras's mix freely.
 Dense = keras.layers.Dense
+Sequential = keras.Sequential
 
 
 def linear_predictor(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-    """Returns z = x kernel + bias, `[n]`, for `[n, inputs]`, `[inputs, 1]` and `[1]`."""
-    return tf.squeeze(tf.nn.bias_add(tf.matmul(x, kernel), bias), -1)
+    """Returns z = x kernel + bias, `[n]` for `[n, inputs]`, `[inputs, 1]` and `[1]`.
+
+    With more predictors than one, columns of the kernel, it is `[n, predictors]`.
+    """
+    z = tf.nn.bias_add(tf.matmul(x, kernel), bias)
+    return tf.squeeze(z, -1) if kernel.shape[1] == 1 else z
 
 
 @keras.saving.register_keras_serializable("lowlevel")
 class Logistic(keras.layers.Layer):
-    """The output layer: a linear predictor, and the probability that a likelihood makes of it."""
+    """The output layer: a linear predictor, and the mean that a likelihood makes of it."""
 
     def __init__(
         self,
-        likelihood: str = "logit",
+        likelihood: Likelihood = LIKELIHOODS["logit"],
         kernel_initializer: Any = "random_normal",
         kernel_regularizer: Any = None,
         name: str = "logistic",
@@ -47,41 +53,43 @@ class Logistic(keras.layers.Layer):
         """Keeps what `build` needs.
 
         Args:
-            likelihood: a member of `likelihoods.LIKELIHOODS`, or FILE.py:NAME.
+            likelihood: of the label.
             kernel_initializer: anything that `keras.initializers.get` takes.
             kernel_regularizer: anything that `keras.regularizers.get` takes.
             name: of the layer.
             **kwargs: for `keras.layers.Layer`.
         """
         super().__init__(name=name, **kwargs)
-        self.likelihood_name = likelihood
-        self.likelihood = likelihoods.load(likelihood)
+        self.likelihood = likelihood
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns what makes this layer anew: without it, it could not be saved."""
-        return {
-            **super().get_config(),
-            "likelihood": self.likelihood_name,
-            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
-        }
-
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Makes the kernel, `[inputs, 1]`, and the bias, `[1]`, now that the inputs are known."""
-        self.kernel = self.add_weight(
-            (input_shape[-1], 1),
-            self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            name="kernel",
-        )
-        self.bias = self.add_weight((1,), "zeros", name="bias")
 
     def linear_predictor(self, x: tf.Tensor) -> tf.Tensor:
         """Returns z = x kernel + bias, `[n]` for `[n, inputs]`."""
         return linear_predictor(x, self.kernel, self.bias)
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns P(y = 1), `[n, 1]` for `[n, inputs]`, as Keras's metrics know it."""
+        """Returns E[y | x], `[n, 1]` for `[n, inputs]`: P(y = 1) of a binary label."""
         return tf.expand_dims(self.likelihood.mean(self.linear_predictor(x)), 1)
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Makes kernel and bias, `[inputs, predictors]` and `[predictors]`."""
+        shape = (input_shape[-1], self.likelihood.predictors)
+        self.kernel = self.add_weight(
+            shape, self.kernel_initializer, regularizer=self.kernel_regularizer, name="kernel"
+        )
+        self.bias = self.add_weight(shape[1:], "zeros", name="bias")
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what makes this layer anew: without it, it could not be saved."""
+        return {
+            **super().get_config(),
+            "likelihood": likelihood_to_config(self.likelihood),
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Logistic":
+        """Returns the layer that `get_config` described."""
+        return cls(**{**config, "likelihood": likelihood_from_config(config["likelihood"])})

@@ -1,13 +1,22 @@
 """The optimizers: Keras's own, by the names that module mode gives its."""
 
+from collections.abc import Callable, Sequence
+
 import keras
 
-from lowlevel.config import Config
+from lowlevel.config import TrainingSettings
+
+OPTIMIZERS: dict[str, Callable[[TrainingSettings], keras.optimizers.Optimizer]] = {
+    "sgd": lambda settings: keras.optimizers.SGD(settings.learning_rate),
+    "momentum": lambda settings: keras.optimizers.SGD(settings.learning_rate, momentum=0.9),
+    "adam": lambda settings: keras.optimizers.Adam(settings.learning_rate),
+}
 
 
-def make_optimizer(config: Config) -> keras.optimizers.Optimizer:
-    """Returns the optimizer that a run asks for."""
-    if config.optimizer == "adam":
-        return keras.optimizers.Adam(config.learning_rate)
-    momentum = {"sgd": 0.0, "momentum": 0.9}[config.optimizer]
-    return keras.optimizers.SGD(config.learning_rate, momentum)
+def make_optimizer(
+    settings: TrainingSettings, variables: Sequence[keras.Variable]
+) -> keras.optimizers.Optimizer:
+    """Returns the optimizer that a run asks for, with slots for what it is to train."""
+    optimizer = OPTIMIZERS[settings.optimizer](settings)
+    optimizer.build(variables)
+    return optimizer

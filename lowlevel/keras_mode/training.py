@@ -1,7 +1,5 @@
 """Training with Model.fit, over the same batches in the same order as by hand."""
 
-import contextlib
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -9,159 +7,114 @@ import numpy as np
 import tensorflow as tf
 
 from lowlevel import data
-from lowlevel.config import Config
-from lowlevel.keras_mode.layers import Dense, Logistic, Standardize
-from lowlevel.keras_mode.model import MODELS, CustomModel
+from lowlevel.config import Config, ModelSettings
+from lowlevel.keras_mode import batches
+from lowlevel.keras_mode.base import floatx
+from lowlevel.keras_mode.compute_loss import MODELS
+from lowlevel.keras_mode.layers import Dense, Logistic, Sequential, Standardize
+from lowlevel.keras_mode.model import CustomModel
 from lowlevel.keras_mode.optimizers import make_optimizer
-from lowlevel.runs import Epoch, History, Watch
-
-# Rows gathered at a time: few enough to stay in a processor's cache.
-STACK_ROWS = 2**14
+from lowlevel.likelihoods import Likelihood
+from lowlevel.progress import Progress, State, steps_per_call
 
 
-def build(config: Config, table: data.Table) -> CustomModel:
+def build(settings: ModelSettings, likelihood: Likelihood, table: data.Table) -> CustomModel:
     """Returns the untrained model that a run asks for; the table gives its inputs' moments."""
-    seeds = data.layer_seeds(config.seed, len(config.hidden_units) + 1)
+    seeds = data.layer_seeds(settings.seed, len(settings.hidden_units) + 1)
     layers: list[keras.layers.Layer] = []
-    if config.standardize:
-        layers.append(Standardize(name="standardize", dtype=config.dtype))
-    common = {
-        "kernel_regularizer": keras.regularizers.L2(config.l2) if config.l2 else None,
-        "dtype": config.dtype,
+    if settings.standardize:
+        layers.append(Standardize(name="standardize", dtype=table.dtype))
+    common: dict[str, Any] = {
+        "kernel_regularizer": keras.regularizers.L2(settings.l2) if settings.l2 else None,
+        "dtype": table.dtype,
     }
-    for index, units in enumerate(config.hidden_units):
+    for index, units in enumerate(settings.hidden_units):
         start = keras.initializers.GlorotUniform(seeds[index])
         layers.append(
             Dense(
-                units, config.activation, kernel_initializer=start, name=f"dense_{index}", **common
+                units,
+                settings.activation,
+                kernel_initializer=start,
+                name=f"dense_{index}",
+                **common,
             )
         )
     start = keras.initializers.RandomNormal(stddev=0.05, seed=seeds[-1])
-    logistic = Logistic(config.likelihood, start, **common)
-    nn_block = keras.Sequential(layers, name="nn_block") if layers else None
-    model = MODELS[config.keras_hook](nn_block, logistic, dtype=config.dtype)
+    logistic = Logistic(likelihood, start, **common)
+    nn_block = Sequential(layers, name="nn_block") if layers else None
+    model = MODELS[settings.keras_hook](nn_block, logistic, dtype=table.dtype)
     model.build((None, table.features.shape[1]))
-    if config.standardize:
+    if settings.standardize:
         layers[0].set_weights(data.moments(table.features))
     return model
 
 
-def train(model: CustomModel, config: Config, table: data.Table, watch: Watch) -> list[Epoch]:
-    """Trains a model on a table.
+def start(config: Config, likelihood: Likelihood, table: data.Table) -> State:
+    """Returns the state before the first epoch."""
+    model = build(config, likelihood, table)
+    with floatx(table.dtype):
+        return State(model, make_optimizer(config, model.trainable_variables))
+
+
+def train(state: State, config: Config, table: data.Table, progress: Progress) -> None:
+    """Trains on a table from a state to the config's last epoch.
 
     Args:
-        model: what `build` made; its weights are updated in place.
+        state: what `start` made, or what was left of a run; it is updated in place.
         config: the run's settings.
         table: rows of the model's dtype.
-        watch: called after every `report_every` epochs, and at the end, with the records of the
-          epochs since its last call, and the model.
-
-    Returns:
-        A record for every epoch.
+        progress: is told of every epoch's loss.
 
     Raises:
         ValueError: the loss is not finite.
     """
-    steps = -(-table.rows // config.batch_size)
-    history = History(config, watch)
-    callbacks: list[keras.callbacks.Callback] = [RecordCallback(history)]
-    if config.report_weights:
-        callbacks.append(ReportWeightsCallback(config.report_every))
-    with floatx(config.dtype):
-        model.compile(
-            optimizer=make_optimizer(config),
-            steps_per_execution=steps,
-            jit_compile=config.jit_compile,
-        )
-        model.fit(
-            batches(config, table),
-            epochs=config.epochs,
-            steps_per_epoch=steps,
-            shuffle=False,
-            verbose=0,
-            callbacks=callbacks,
-        )
-    return history.epochs
-
-
-def batches(config: Config, table: data.Table) -> tf.data.Dataset:
-    """Returns every batch of every epoch, one after the other.
-
-    It is one stream for all epochs, since `fit` may make an iterator more than once an epoch, and
-    an order that is the iterator's state would then be another than a loop's. Rows are gathered
-    many batches at a time, which costs tf.data less than one by one.
-    """
-
-    def stacks() -> Iterator[tuple[np.ndarray, ...]]:
-        for epoch in range(config.epochs):
-            order = data.batch_order(config.seed, epoch, table.rows)
-            for indices in stacked(order, config.batch_size):
-                yield tuple(np.take(column, indices, axis=0) for column in table.columns)
-
-    specification = tuple(
-        tf.TensorSpec([None, None, *column.shape[1:]], column.dtype) for column in table.columns
+    batch_size = min(config.batch_size, table.rows)
+    steps = -(-table.rows // batch_size)
+    blocks = data.blocks(table.columns, config.seed, progress.spans(state.epoch))
+    state.model.compile(
+        optimizer=state.optimizer,
+        steps_per_execution=steps_per_execution(state.model, batch_size, steps),
+        jit_compile=config.jit_compile,
     )
-    return tf.data.Dataset.from_generator(stacks, output_signature=specification).unbatch()
+    state.model.fit(
+        batches.dataset(blocks, table.columns, batch_size),
+        initial_epoch=state.epoch,
+        epochs=config.epochs,
+        steps_per_epoch=steps,
+        shuffle=False,
+        verbose=0,
+        callbacks=[ProgressCallback(progress, state)],
+    )
 
 
-def stacked(order: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
-    """Yields an order's batches in turn, `[batches, batch size]` at a time, a short one alone."""
-    whole, short = np.split(order, [len(order) - len(order) % batch_size])
-    together = max(1, STACK_ROWS // batch_size) * batch_size
-    for first in range(0, len(whole), together):
-        yield whole[first : first + together].reshape(-1, batch_size)
-    if len(short):
-        yield short.reshape(1, -1)
+def steps_per_execution(model: CustomModel, batch_size: int, steps: int) -> int:
+    """Returns how many steps of an epoch `fit` may take in one call into compiled code.
+
+    They divide the epoch: Keras would take as many in its last call, from the next epoch's rows.
+    """
+    weights = sum(weight.shape.num_elements() for weight in model.trainable_variables)
+    most = min(steps, steps_per_call(batch_size, weights))
+    return next(count for count in range(most, 0, -1) if steps % count == 0)
 
 
-@contextlib.contextmanager
-def floatx(dtype: str) -> Iterator[None]:
-    """Makes a dtype Keras's default: its optimizers keep the learning rate in that."""
-    before = keras.config.floatx()
-    keras.config.set_floatx(dtype)
-    try:
-        yield
-    finally:
-        keras.config.set_floatx(before)
+class ProgressCallback(keras.callbacks.Callback):
+    """Tells a run's progress of each epoch's loss."""
 
-
-class RecordCallback(keras.callbacks.Callback):
-    """Adds each epoch's loss to a history."""
-
-    def __init__(self, history: History) -> None:
-        """Keeps the history."""
+    def __init__(self, progress: Progress, state: State) -> None:
+        """Keeps the progress, and the state that goes with it."""
         super().__init__()
-        self.history = history
+        self.progress = progress
+        self.state = state
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
         """Adds a record."""
-        self.history.add([logs["loss"]], self.model)
+        self.progress.add([logs["loss"]], self.state)
 
 
-class ReportWeightsCallback(keras.callbacks.Callback):
-    """Prints each layer's trainable arrays after each epoch, to see that they move."""
-
-    def __init__(self, every: int = 1, print_fn: Callable[[str], None] = print) -> None:
-        """Keeps how many epochs lie between two reports, and what is to print them."""
-        super().__init__()
-        self.every = every
-        self.print_fn = print_fn
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Prints the arrays in the order of the network, weight first, then bias."""
-        if (epoch + 1) % self.every == 0 or epoch + 1 == self.params["epochs"]:
-            for weight in self.model.trainable_weights:
-                self.print_fn(f"{layer_and_name(weight)}\n{weight.numpy()}")
-
-
-def named_weights(model: CustomModel) -> dict[str, np.ndarray]:
-    """Returns every array of the model by name, `layer/variable`."""
-    return {layer_and_name(weight): weight.numpy() for weight in model.weights}
-
-
-def layer_and_name(weight: keras.Variable) -> str:
-    """Returns the end of a weight's path, `layer/variable`."""
-    return "/".join(weight.path.split("/")[-2:])
+def named_weights(model: CustomModel, trainable_only: bool = False) -> dict[str, np.ndarray]:
+    """Returns every array of the model by name, `layer/variable`, first layer first."""
+    weights = model.trainable_weights if trainable_only else model.weights
+    return {"/".join(weight.path.split("/")[-2:]): weight.numpy() for weight in weights}
 
 
 def linear_predictor(model: CustomModel, features: tf.Tensor) -> tf.Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from lowlevel import likelihoods
+from lowlevel.likelihoods import Likelihood
 
 ACTIVATIONS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
     "linear": tf.identity,
@@ -42,7 +42,7 @@ class Standardize(tf.Module):
         self.mean = tf.Variable(mean, trainable=False, name="mean")
         self.deviation = tf.Variable(deviation, trainable=False, name="deviation")
 
-    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+    def __call__(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Returns `[n, columns]` for `[n, columns]`."""
         return (x - self.mean) / self.deviation
 
@@ -51,44 +51,99 @@ class Dense(tf.Module):
     """An affine map and an activation: activation(x kernel + bias)."""
 
     def __init__(
-        self, inputs: int, units: int, activation: str, seed: int, dtype: str, name: str
+        self,
+        inputs: int,
+        units: int,
+        activation: str,
+        seed: int,
+        dtype: str,
+        name: str,
+        l2: float = 0.0,
     ) -> None:
         """Makes the kernel, `[inputs, units]`, and the bias, `[units]`, zero at first."""
         super().__init__(name)
         self.kernel = tf.Variable(glorot_uniform([inputs, units], seed, dtype), name="kernel")
         self.bias = tf.Variable(tf.zeros([units], dtype), name="bias")
         self.activation = ACTIVATIONS[activation]
+        self.l2 = l2
 
-    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+    @property
+    def losses(self) -> list[tf.Tensor]:
+        """The penalty on the kernel, if there is one."""
+        return penalties(self.kernel, self.l2)
+
+    def __call__(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Returns `[n, units]` for `[n, inputs]`."""
         # As Keras does it: the two give one value, but their gradients sum in another order.
         add = tf.nn.bias_add if self.bias.shape[0] > 1 else tf.add
         return self.activation(add(tf.matmul(x, self.kernel), self.bias))
 
 
+class Sequential(tf.Module):
+    """Layers, one after the other."""
+
+    def __init__(self, layers: Sequence[tf.Module], name: str = "nn_block") -> None:
+        """Keeps the layers, first to last."""
+        super().__init__(name)
+        self.layers = tuple(layers)
+
+    @property
+    def losses(self) -> list[tf.Tensor]:
+        """The penalties of all layers."""
+        return [loss for layer in self.layers for loss in getattr(layer, "losses", [])]
+
+    def __call__(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Returns `[n, units]` of the last layer for `[n, columns]`."""
+        for layer in self.layers:
+            x = layer(x, training=training)
+        return x
+
+
+def penalties(kernel: tf.Variable, l2: float) -> list[tf.Tensor]:
+    """Returns the penalty on a kernel, l2 times the sum of its squares; none where l2 is 0."""
+    return [tf.cast(l2, kernel.dtype) * tf.reduce_sum(tf.square(kernel))] if l2 else []
+
+
 def linear_predictor(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-    """Returns z = x kernel + bias, `[n]`, for `[n, inputs]`, `[inputs, 1]` and `[1]`."""
-    return tf.squeeze(tf.nn.bias_add(tf.matmul(x, kernel), bias), -1)
+    """Returns z = x kernel + bias, `[n]` for `[n, inputs]`, `[inputs, 1]` and `[1]`.
+
+    With more predictors than one, columns of the kernel, it is `[n, predictors]`.
+    """
+    z = tf.nn.bias_add(tf.matmul(x, kernel), bias)
+    return tf.squeeze(z, -1) if kernel.shape[1] == 1 else z
 
 
 class Logistic(tf.Module):
-    """The output layer: a linear predictor, and the probability that a likelihood makes of it."""
+    """The output layer: a linear predictor, and the mean that a likelihood makes of it."""
 
     def __init__(
-        self, inputs: int, likelihood: str, seed: int, dtype: str, name: str = "logistic"
+        self,
+        inputs: int,
+        likelihood: Likelihood,
+        seed: int,
+        dtype: str,
+        name: str = "logistic",
+        l2: float = 0.0,
     ) -> None:
-        """Makes the kernel, `[inputs, 1]`, and the bias, `[1]`, zero at first."""
+        """Makes the kernel, `[inputs, predictors]`, and the bias, `[predictors]`, zero at first."""
         super().__init__(name)
-        self.likelihood = likelihoods.load(likelihood)
+        self.likelihood = likelihood
         # Small, so that the first probabilities are near 1/2 and the first loss is finite.
-        start = tf.random.stateless_normal([inputs, 1], [seed, 0], stddev=0.05, dtype=dtype)
+        shape = [inputs, likelihood.predictors]
+        start = tf.random.stateless_normal(shape, [seed, 0], stddev=0.05, dtype=dtype)
         self.kernel = tf.Variable(start, name="kernel")
-        self.bias = tf.Variable(tf.zeros([1], dtype), name="bias")
+        self.bias = tf.Variable(tf.zeros(shape[1:], dtype), name="bias")
+        self.l2 = l2
+
+    @property
+    def losses(self) -> list[tf.Tensor]:
+        """The penalty on the kernel, if there is one."""
+        return penalties(self.kernel, self.l2)
 
     def linear_predictor(self, x: tf.Tensor) -> tf.Tensor:
         """Returns z = x kernel + bias, `[n]` for `[n, inputs]`."""
         return linear_predictor(x, self.kernel, self.bias)
 
     def __call__(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns P(y = 1), `[n, 1]` for `[n, inputs]`."""
+        """Returns E[y | x], `[n, 1]` for `[n, inputs]`: P(y = 1) of a binary label."""
         return tf.expand_dims(self.likelihood.mean(self.linear_predictor(x)), 1)

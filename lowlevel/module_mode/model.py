@@ -1,50 +1,47 @@
 """The model: its loss of features and labels, and the custom gradient of its output layer."""
 
-from collections.abc import Sequence
-
 import tensorflow as tf
 
-from lowlevel.likelihoods import check_labels, differentiable_slope, row_shares
+from lowlevel.likelihoods import weighted_nll, weighted_slope
 from lowlevel.module_mode.layers import Logistic, linear_predictor
 from lowlevel.module_mode.optimizers import Optimizer
+from lowlevel.shares import row_shares
 
 
 class CustomModel(tf.Module):
-    """Layers, then `Logistic`: a network for one probability, trained on its own NLL."""
+    """A block of layers, then `Logistic`: a network trained on its own NLL."""
 
     def __init__(
         self,
-        nn_block: Sequence[tf.Module],
+        nn_block: tf.Module | None,
         logistic: Logistic,
-        l2: float = 0.0,
         name: str = "nn_logistic_model",
     ) -> None:
         """Keeps the layers.
 
         Args:
-            nn_block: the layers before the output layer, first to last; none for a plain logistic
-              regression.
+            nn_block: any layer, before the output layer; None for a plain logistic regression.
             logistic: the output layer.
-            l2: weight of the penalty, the sum of the squares of every kernel.
-            name: of the module.
+            name: of the model.
         """
-        super().__init__(name)
-        self.nn_block = tuple(nn_block)
+        super().__init__(name=name)
+        self.nn_block = nn_block
         self.logistic = logistic
-        self.l2 = l2
 
-    def latent(self, x: tf.Tensor) -> tf.Tensor:
+    def latent(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Returns the output layer's input, `[n, inputs]`, for features `[n, columns]`."""
-        for layer in self.nn_block:
-            x = layer(x)
-        return x
+        return x if self.nn_block is None else self.nn_block(x, training=training)
 
-    def __call__(self, x: tf.Tensor) -> tf.Tensor:
-        """Returns P(y = 1), `[n, 1]`, for features `[n, columns]`."""
-        return self.logistic(self.latent(x))
+    def __call__(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Returns E[y | x], `[n, 1]`, for features `[n, columns]`."""
+        return self.logistic(self.latent(x, training))
 
     def loss_fn(
-        self, x: tf.Tensor, y: tf.Tensor, sample_weight: tf.Tensor | None = None
+        self,
+        x: tf.Tensor,
+        y: tf.Tensor,
+        share: tf.Tensor | None = None,
+        training: bool = False,
     ) -> tf.Tensor:
         """Returns the mean negative log-likelihood, a scalar in nats, of features and labels.
 
@@ -53,16 +50,20 @@ class CustomModel(tf.Module):
 
         Args:
             x: features, `[n, columns]`.
-            y: labels, `[n]`, from 0 to 1.
-            sample_weight: `[n]`, what each row counts. As in Keras, the weighted sum is divided
-              by n.
+            y: labels, `[n]`.
+            share: what each row's loss is multiplied by in the sum, a scalar or `[n]`; None for
+              1 / n.
+            training: whether layers such as Dropout are to act as they do in training.
 
         Raises:
-            ValueError: the labels' shape is not that of the predictions, or one is known to be
-              outside 0 to 1.
+            ValueError: labels or shares are not of the predictions' shape, or a label is known to
+              be out of the likelihood's range.
         """
+        # The rule is to hold on to none of this model: TensorFlow never forgets a rule.
         likelihood = self.logistic.likelihood
-        y = tf.cast(y, self.logistic.kernel.dtype)
+        kernel, bias = self.logistic.kernel, self.logistic.bias
+        y = tf.cast(y, kernel.dtype)
+        share = row_shares(y) if share is None else share
 
         # Functional style: the weights are arguments, so that a gradient cannot reach the wrong
         # one. They are positional-only: passed by keyword, the rule would silently be ignored.
@@ -71,11 +72,10 @@ class CustomModel(tf.Module):
             x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor, y: tf.Tensor, share: tf.Tensor, /
         ) -> tuple:
             z = linear_predictor(x, kernel, bias)
-            check_labels(z, y)
 
             def gradient(upstream: tf.Tensor) -> tuple:
-                # d loss / d z = share * slope; the rest is the chain rule of z = x kernel + bias.
-                slope = tf.expand_dims(upstream * share * differentiable_slope(likelihood, z, y), 1)
+                # d loss / d z, and then the chain rule of z = x kernel + bias.
+                slope = weighted_slope(likelihood, z, y, upstream * share)
                 return (
                     tf.matmul(slope, kernel, transpose_b=True),
                     tf.matmul(x, slope, transpose_a=True),
@@ -84,29 +84,24 @@ class CustomModel(tf.Module):
                     None,
                 )
 
-            return tf.reduce_sum(share * likelihood.nll(z, y)), gradient
+            return weighted_nll(likelihood, z, y, share), gradient
 
-        share = row_shares(y, sample_weight)
-        return logistic_loss(self.latent(x), self.logistic.kernel, self.logistic.bias, y, share)
-
-    def penalty(self) -> tf.Tensor | float:
-        """Returns the penalty on the kernels, a scalar; 0 where there is none."""
-        if not self.l2:
-            return 0.0
-        layers = [layer for layer in (*self.nn_block, self.logistic) if hasattr(layer, "kernel")]
-        squares = [tf.reduce_sum(tf.square(layer.kernel)) for layer in layers]
-        return sum(tf.cast(self.l2, square.dtype) * square for square in squares)
+        # Where there is no layer before, the features may be of another dtype.
+        latent = tf.cast(self.latent(x, training), y.dtype)
+        return logistic_loss(latent, kernel, bias, y, share)
 
     def train_step(
-        self,
-        optimizer: Optimizer,
-        x: tf.Tensor,
-        y: tf.Tensor,
-        sample_weight: tf.Tensor | None = None,
+        self, optimizer: Optimizer, x: tf.Tensor, y: tf.Tensor, share: tf.Tensor
     ) -> tf.Tensor:
         """Updates the weights by one batch; returns its mean NLL from before the update."""
         with tf.GradientTape() as tape:
-            loss = self.loss_fn(x, y, sample_weight)
-            objective = loss + self.penalty()
+            loss = self.loss_fn(x, y, share, training=True)
+            objective = loss + sum(self.losses)
         optimizer.apply(tape.gradient(objective, optimizer.trained))
         return loss
+
+    @property
+    def losses(self) -> list[tf.Tensor]:
+        """The penalties, a scalar each; Keras keeps a list of this name itself."""
+        layers = (self.nn_block, self.logistic)
+        return [loss for layer in layers for loss in getattr(layer, "losses", ())]

@@ -1,10 +1,10 @@
 """The optimizers: SGD, Momentum and Adam as tf.Modules; each update is Keras's of the same name."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from lowlevel.config import Config
+from lowlevel.config import TrainingSettings
 
 
 class Optimizer(tf.Module):
@@ -120,9 +120,13 @@ class Adam(Optimizer):
             variable.assign_sub(momentum * rate / (tf.sqrt(velocity) + self.epsilon))
 
 
-OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": SGD, "momentum": Momentum, "adam": Adam}
+OPTIMIZERS: dict[str, Callable[[TrainingSettings, Sequence[tf.Variable]], Optimizer]] = {
+    "sgd": lambda settings, variables: SGD(variables, settings.learning_rate),
+    "momentum": lambda settings, variables: Momentum(variables, settings.learning_rate),
+    "adam": lambda settings, variables: Adam(variables, settings.learning_rate),
+}
 
 
-def make_optimizer(config: Config, variables: Sequence[tf.Variable]) -> Optimizer:
+def make_optimizer(settings: TrainingSettings, variables: Sequence[tf.Variable]) -> Optimizer:
     """Returns the optimizer that a run asks for, over the variables that it is to train."""
-    return OPTIMIZERS[config.optimizer](variables, config.learning_rate)
+    return OPTIMIZERS[settings.optimizer](settings, variables)

@@ -1,125 +1,141 @@
 """Training by hand: a compiled loop over batches, from one report to the next."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from lowlevel import data
-from lowlevel.config import Config
-from lowlevel.module_mode.layers import Dense, Logistic, Standardize
+from lowlevel.config import Config, ModelSettings
+from lowlevel.likelihoods import Likelihood
+from lowlevel.module_mode import batches
+from lowlevel.module_mode.layers import Dense, Logistic, Sequential, Standardize
 from lowlevel.module_mode.model import CustomModel
-from lowlevel.module_mode.optimizers import Optimizer, make_optimizer
-from lowlevel.runs import Epoch, History, Watch
+from lowlevel.module_mode.optimizers import make_optimizer
+from lowlevel.progress import Progress, State, steps_per_call
+from lowlevel.shares import row_shares
 
 
-def build(config: Config, table: data.Table) -> CustomModel:
+def build(settings: ModelSettings, likelihood: Likelihood, table: data.Table) -> CustomModel:
     """Returns the untrained model that a run asks for; the table gives its inputs' moments."""
     inputs = table.features.shape[1]
-    seeds = data.layer_seeds(config.seed, len(config.hidden_units) + 1)
+    seeds = data.layer_seeds(settings.seed, len(settings.hidden_units) + 1)
     layers: list[tf.Module] = []
-    if config.standardize:
+    if settings.standardize:
         layers.append(Standardize(*data.moments(table.features)))
-    for index, units in enumerate(config.hidden_units):
+    for index, units in enumerate(settings.hidden_units):
         layers.append(
-            Dense(inputs, units, config.activation, seeds[index], config.dtype, f"dense_{index}")
+            Dense(
+                inputs,
+                units,
+                settings.activation,
+                seeds[index],
+                table.dtype,
+                f"dense_{index}",
+                settings.l2,
+            )
         )
         inputs = units
-    logistic = Logistic(inputs, config.likelihood, seeds[-1], config.dtype)
-    return CustomModel(layers, logistic, config.l2)
+    logistic = Logistic(inputs, likelihood, seeds[-1], table.dtype, l2=settings.l2)
+    return CustomModel(Sequential(layers) if layers else None, logistic)
 
 
-def train(model: CustomModel, config: Config, table: data.Table, watch: Watch) -> list[Epoch]:
-    """Trains a model on a table.
+def start(config: Config, likelihood: Likelihood, table: data.Table) -> State:
+    """Returns the state before the first epoch."""
+    model = build(config, likelihood, table)
+    return State(model, make_optimizer(config, model.trainable_variables))
+
+
+def train(state: State, config: Config, table: data.Table, progress: Progress) -> None:
+    """Trains on a table from a state to the config's last epoch.
 
     Args:
-        model: what `build` made; its weights are updated in place.
+        state: what `start` made, or what was left of a run; it is updated in place.
         config: the run's settings.
         table: rows of the model's dtype.
-        watch: called after every `report_every` epochs, and at the end, with the records of the
-          epochs since its last call, and the model.
-
-    Returns:
-        A record for every epoch.
+        progress: is told of every epoch's loss.
 
     Raises:
         ValueError: the loss is not finite.
     """
-    history = History(config, watch)
-    run_epochs = compile_epochs(model, make_optimizer(config, model.trainable_variables), config)
-    columns = [shared(data.aligned(column)) for column in table.columns]
-    for epochs, orders in data.order_blocks(config, table.rows):
-        losses = run_epochs(tf.constant(epochs), shared(orders), *columns).numpy()
-        if history.add(losses[:epochs], model) and config.report_weights:
-            report_weights(model)
-    return history.epochs
+    batch_size = min(config.batch_size, table.rows)
+    columns = [data.aligned(column) for column in table.columns]
+    run_steps = None
+    for block in data.blocks(columns, config.seed, progress.spans(state.epoch)):
+        tensors = batches.tensors(block)
+        run_steps = run_steps or compile_steps(state, config, tensors)
+        losses = call_for_all(run_steps, state, block.epochs, batch_size, tensors)
+        progress.add(batches.epoch_means(losses, table.rows, batch_size), state)
 
 
-def shared(array: np.ndarray) -> tf.Tensor:
-    """Returns an aligned array as a tensor over the same memory; tf.constant would copy it twice.
-
-    The array must not be written to any more.
-    """
-    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
-
-
-def compile_epochs(
-    model: CustomModel, optimizer: Optimizer, config: Config
+def compile_steps(
+    state: State, config: Config, tensors: Sequence[tf.Tensor]
 ) -> Callable[..., tf.Tensor]:
-    """Returns a compiled function that trains for some epochs.
+    """Returns a compiled function that trains for some steps.
 
-    Its arguments are the number of epochs, the orders of their rows, int32 `[longest, rows]`, and
-    the table's columns; it returns the mean NLL of each epoch, `[longest]`, 0 past the last one.
-    It is traced once, whatever the number of epochs.
+    Its arguments are the first step and the one after the last, counted over a block's epochs, the
+    orders of the rows, int32 `[longest, rows]`, and the table's columns; it returns the mean NLL
+    of each step, `[steps of the block]`, 0 for those not taken. It is traced once.
     """
-    # Only the loops below are for autograph to convert; the step has none, and it takes long.
-    train_step = tf.autograph.experimental.do_not_convert(model.train_step)
+    # Only the loop below is for autograph to convert; the step has none, and it takes long.
+    train_step = tf.autograph.experimental.do_not_convert(state.model.train_step)
+    longest, rows = tensors[0].shape
+    batch_size = min(config.batch_size, rows)
+    steps = longest * len(batches.sizes(rows, batch_size))
+    optimizer = state.optimizer
 
     @tf.function(jit_compile=config.jit_compile)
-    def run_epochs(epochs: tf.Tensor, orders: tf.Tensor, *columns: tf.Tensor) -> tf.Tensor:
-        rows = orders.shape[1]
-        batch_size = min(config.batch_size, rows)
-        steps, short = divmod(rows, batch_size)
-        # Reshaped here, every batch has a static shape, which a slice that moves with the loop
-        # has not.
-        batches = tf.reshape(orders[:, : rows - short], [-1, steps, batch_size])
-        short_batches = orders[:, rows - short :]
-        losses = tf.zeros([orders.shape[0]], config.dtype)
+    def run_steps(
+        first: tf.Tensor, last: tf.Tensor, orders: tf.Tensor, *columns: tf.Tensor
+    ) -> tf.Tensor:
+        def train_on(numbers: tf.Tensor) -> tf.Tensor:
+            x, y, *weight = (tf.gather(column, numbers) for column in columns)
+            return train_step(optimizer, x, y, row_shares(y, *weight))
 
-        def train_on(batch: tf.Tensor) -> tf.Tensor:
-            loss = train_step(optimizer, *(tf.gather(column, batch) for column in columns))
-            return loss * batch.shape[0]
+        cut = batches.cut(orders, batch_size)
+        losses = tf.TensorArray(columns[0].dtype, steps, element_shape=[])
+        for step in tf.range(first, last):
+            loss = cut.on_step(step, train_on)
+            losses = losses.write(step, loss)
+        return losses.stack()
 
-        for epoch in tf.range(epochs):
-            total = tf.zeros([], config.dtype)
-            for step in tf.range(steps):
-                total += train_on(batches[epoch, step])
-            if short:
-                total += train_on(short_batches[epoch])
-            losses = tf.tensor_scatter_nd_update(losses, [[epoch]], [total / rows])
-        return losses
-
-    return run_epochs
+    whole_number = tf.TensorSpec([], tf.int32)
+    # Called outright, it would warn of tracing in vain after a few runs, each of which has its own.
+    return run_steps.get_concrete_function(
+        whole_number, whole_number, *(tf.TensorSpec(x.shape, x.dtype) for x in tensors)
+    )
 
 
-def named_weights(model: CustomModel) -> dict[str, np.ndarray]:
+def call_for_all(
+    run_steps: Callable[..., tf.Tensor],
+    state: State,
+    epochs: int,
+    batch_size: int,
+    tensors: Sequence[tf.Tensor],
+) -> np.ndarray:
+    """Trains for a block's epochs, in calls short enough for Ctrl-C; returns each step's loss."""
+    steps = epochs * len(batches.sizes(tensors[0].shape[1], batch_size))
+    weights = sum(variable.shape.num_elements() for variable in state.model.trainable_variables)
+    most = steps_per_call(batch_size, weights)
+    found = []
+    for first in range(0, steps, most):
+        last = min(first + most, steps)
+        losses = run_steps(tf.constant(first), tf.constant(last), *tensors)
+        found.append(losses.numpy()[first:last])
+    return np.concatenate(found)
+
+
+def named_weights(model: CustomModel, trainable_only: bool = False) -> dict[str, np.ndarray]:
     """Returns every array of the model by name, `layer/variable`, first layer first."""
+    layers = (*(model.nn_block.layers if model.nn_block else ()), model.logistic)
     return {
         f"{layer.name}/{name}": value.numpy()
-        for layer in (*model.nn_block, model.logistic)
+        for layer in layers
         for name, value in vars(layer).items()
-        if isinstance(value, tf.Variable)
+        if isinstance(value, tf.Variable) and (value.trainable or not trainable_only)
     }
 
 
 def linear_predictor(model: CustomModel, features: tf.Tensor) -> tf.Tensor:
     """Returns the model's z, `[rows]`, for features `[rows, columns]`."""
     return model.logistic.linear_predictor(model.latent(features))
-
-
-def report_weights(model: CustomModel, print_fn: Callable[[str], None] = print) -> None:
-    """Prints each layer's trainable arrays, in the order of the network, to see that they move."""
-    for layer in (*model.nn_block, model.logistic):
-        for name, value in vars(layer).items():
-            if isinstance(value, tf.Variable) and value.trainable:
-                print_fn(f"{layer.name}/{name}\n{value.numpy()}")

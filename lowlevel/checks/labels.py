@@ -1,0 +1,29 @@
+"""The labels at which a likelihood is checked."""
+
+from typing import TypeGuard
+
+import numpy as np
+
+from lowlevel.likelihoods import Likelihood
+
+SOFT = 0.25
+# As far as labels are looked at where the range has no end.
+_FARTHEST = 3.0
+
+
+def is_binary(likelihood: Likelihood) -> bool:
+    """Whether the label is binary, or soft: then it says more about the formulas."""
+    return tuple(likelihood.label_range) == (0, 1) and likelihood.predictors == 1
+
+
+def labels_of(likelihood: Likelihood) -> tuple[float, ...]:
+    """Returns 1, 0 and a soft label; those at the ends of its range for one that is not binary."""
+    if is_binary(likelihood):
+        return (1.0, 0.0, SOFT)
+    ends = (float(np.clip(end, *likelihood.label_range)) for end in (_FARTHEST, -_FARTHEST))
+    return tuple(dict.fromkeys(ends))
+
+
+def is_soft(label: float | None, likelihood: Likelihood) -> TypeGuard[float]:
+    """Whether a label's loss is the weighted sum of those of 1 and 0."""
+    return is_binary(likelihood) and label not in (None, 0.0, 1.0)

@@ -1,0 +1,115 @@
+"""The flags: one for each setting, with its help and its range, and those of the commands."""
+
+import dataclasses
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from absl import flags
+
+from lowlevel.config import TRAINING_MODES, Choice, Config, Number, Switch, Whole, Wholes
+
+COMMANDS = (*TRAINING_MODES, "compare", "check")
+
+
+class Call(NamedTuple):
+    """What a command line asks for.
+
+    Attributes:
+        mode: one of `COMMANDS`; of the first two each names its folder, `module_mode` say.
+        config: the settings of the run.
+        report_weights: whether a report shows every trainable array too.
+        output_dir: folder for the run's results; empty to write none.
+        overwrite: whether a run that is there is replaced.
+        data_dir: folder where the prepared table is kept; empty for TFDS's own.
+    """
+
+    mode: str
+    config: Config
+    report_weights: bool
+    output_dir: str
+    overwrite: bool
+    data_dir: str
+
+
+def define() -> None:
+    """Defines every flag, as one of the program's own, which --helpshort shows."""
+    flags.DEFINE_enum(
+        "mode",
+        "module",
+        COMMANDS,
+        "module: tf.Module and a loop by hand; keras: Model.fit; compare: both, side by side; "
+        "check: the gradients of the likelihood, in both (only --likelihood, --dtype, "
+        "--jit_compile, --seed and --threads count)",
+    )
+    for field in dataclasses.fields(Config):
+        _define_setting(field)
+    flags.DEFINE_bool("report_weights", False, "report every trainable array too")
+    flags.DEFINE_string(
+        "output_dir",
+        "",
+        "new or empty folder for the settings, history, metrics and weights",
+    )
+    flags.DEFINE_bool("overwrite", False, "replace the run that --output_dir holds")
+    flags.DEFINE_string(
+        "data_dir", "", "folder where the prepared table is kept; empty for ~/tensorflow_datasets"
+    )
+    for name in ("mode", *(field.name for field in dataclasses.fields(Config))):
+        _make_own(name)
+    for name in ("report_weights", "output_dir", "overwrite", "data_dir"):
+        _make_own(name)
+
+
+def _define_setting(field: dataclasses.Field) -> None:
+    """Defines the flag of one setting, by what it may be."""
+    name, within = field.name, field.metadata["within"]
+    default: Any = field.default
+    text = field.metadata["help"]
+    match within:
+        case Choice():
+            flags.DEFINE_enum(name, default, within.names, text)
+        case Switch():
+            flags.DEFINE_bool(name, default, text)
+        case Whole():
+            flags.DEFINE_integer(name, default, f"{text}, at least {within.at_least}")
+        case Number():
+            least = "above 0" if within.above_zero else "at least 0"
+            flags.DEFINE_float(name, default, f"{text}, {least}")
+        case Wholes():
+            flags.DEFINE_list(name, list(default), f"{text}; {within.words}, with commas between")
+        case _:
+            flags.DEFINE_string(name, default, text)
+
+
+def _make_own(name: str) -> None:
+    """Has --helpshort show a flag, as it shows those that the program's own file defines."""
+    flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[name])
+
+
+def parse(arguments: Sequence[str]) -> Call:
+    """Returns what a command line asks for; raises ValueError, one line, for what is off."""
+    try:
+        rest = flags.FLAGS(arguments)[1:]
+    except flags.IllegalFlagValueError as error:
+        name = str(error).partition("flag --")[2].partition("=")[0]
+        raise ValueError(f"{error}; --{name} wants: {flags.FLAGS[name].help}") from error
+    # absl's, of a value for a flag that takes none, is a plain ValueError.
+    except flags.Error as error:
+        raise ValueError(str(error)) from error
+    if rest:
+        raise ValueError(f"expected flags only, got {rest[0]}; see --help")
+    values = {field.name: flags.FLAGS[field.name].value for field in dataclasses.fields(Config)}
+    values["hidden_units"] = [int(n) if str(n).isdecimal() else n for n in values["hidden_units"]]
+    try:
+        config = Config(**values)
+    except ValueError as error:
+        raise ValueError(f"--{error}") from error
+    names = ("report_weights", "output_dir", "overwrite", "data_dir")
+    return Call(flags.FLAGS.mode, config, *(flags.FLAGS[name].value for name in names))
+
+
+def program() -> str:
+    """Returns the program's name, for messages."""
+    name = Path(sys.argv[0]).name
+    return "lowlevel" if name == "__main__.py" else name

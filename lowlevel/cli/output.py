@@ -1,0 +1,101 @@
+"""What the commands print: observers of a run, and tables of what was found."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from lowlevel.progress import Epoch, Observer, State
+
+if TYPE_CHECKING:
+    from lowlevel.checks.likelihood import Row as CheckRow
+    from lowlevel.experiment import Comparison, Row, Run
+    from lowlevel.experiment.modes import Mode
+
+
+def show_epoch(epochs: Sequence[Epoch], state: State) -> None:
+    """Prints the latest epoch."""
+    latest = epochs[-1]
+    print(f"{latest.epoch:5d}  {latest.nll:.9f}  {latest.seconds:7.3f}", flush=True)
+
+
+def weights_shower(wing: "Mode") -> Observer:
+    """Returns an observer that prints each layer's trainable arrays, to see that they move.
+
+    Layer by layer in the order of the network, weight first, then bias.
+    """
+
+    def show(epochs: Sequence[Epoch], state: State) -> None:
+        for name, values in wing.named_weights(state.model, trainable_only=True).items():
+            print(f"{name}\n{values}")
+
+    return show
+
+
+def show_trained(mode: str, run: "Run") -> None:
+    """Prints a run's metrics, and whether it has learnt anything at all."""
+    name = f"{mode}, trained" if mode else "trained"
+    metrics = "  ".join(f"{name} {value:.6f}" for name, value in run.metrics.items())
+    print(f"{name}, on the training rows: {metrics}")
+    base = run.base_rate_nll
+    if base is not None and run.metrics["nll"] > base:
+        print(
+            f"{name}: worse than a guess, since predicting the mean label for every row scores an "
+            f"nll of {base:.6f}; standardize, train longer, or change learning_rate"
+        )
+
+
+def show_comparison_head() -> None:
+    """Prints the head of a comparison's table."""
+    print("                nll          nll    difference of weights         seconds")
+    print("epoch        module        keras       absolute       relative    module    keras")
+
+
+def show_row(row: "Row") -> None:
+    """Prints a line of a comparison's table."""
+    module, keras = row.module, row.keras
+    print(
+        f"{module.epoch:5d}  {module.nll:.9f}  {keras.nll:.9f}  {row.absolute:13.1e}  "
+        f"{row.relative:13.1e}  {module.seconds:8.3f}  {keras.seconds:7.3f}",
+        flush=True,
+    )
+
+
+def verdict(result: "Comparison") -> str:
+    """Returns the outcome of a comparison as one line."""
+    promised = f"at most {result.tolerance:.0e} of it" if result.tolerance else "not a bit"
+    if result.agrees and not result.tolerance:
+        return "the same experiment, bit for bit: no weight differs at any report"
+    same = "the same experiment" if result.agrees else "NOT the same experiment"
+    return (
+        f"{same}: a weight differs by {result.relative:.1e} of its array's largest number; "
+        f"promised: {promised}"
+    )
+
+
+def check_table(rows: "Sequence[CheckRow]") -> list[str]:
+    """Returns a check's rows as the lines of a table, the mistakes last, under their own head."""
+    return [
+        f"{'':23}largest relative error against",
+        _columns("", "autodiff", "differences", "best", "at z", "verdict"),
+        *[_line(row) for row in rows if row.logit is not None and not row.mistake],
+        "gradients in a network, errors as shares of the largest number:",
+        *[_line(row) for row in rows if row.logit is None and not row.mistake],
+        "mistakes, shown on purpose:",
+        *[_line(row) for row in rows if row.mistake],
+    ]
+
+
+def _line(row: "CheckRow") -> str:
+    """Returns a row as one line."""
+    subject = row.subject + ("" if row.label is None else f", y = {row.label:g}")
+    errors = [_short(error, ".0e") for error in (row.autodiff, row.differences, row.best)]
+    return _columns(subject, *errors, _short(row.logit, "g"), row.verdict)
+
+
+def _columns(*texts: str) -> str:
+    """Returns texts in the columns of the table."""
+    return "{:22} {:>8} {:>11} {:>5} {:>6}  {}".format(*texts).rstrip()
+
+
+def _short(number: float | None, form: str) -> str:
+    """Returns a number as text, or a dash."""
+    return "-" if number is None else format(number, form)

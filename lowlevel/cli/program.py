@@ -1,0 +1,86 @@
+"""The program: from a command line to an exit code, with one line for whatever goes wrong."""
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from types import FrameType
+from typing import NoReturn
+
+from absl import app, flags, logging
+
+from lowlevel.cli import commands
+from lowlevel.cli.flags import Call, define, parse, program
+from lowlevel.errors import shortened
+
+# As a shell reports a process that the signal has ended.
+INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
+
+
+class Terminated(BaseException):
+    """SIGTERM, as an exception: what is half-written is cleared away on its way up."""
+
+
+def main() -> None:
+    """Runs the program."""
+    define()
+    app.run(run, flags_parser=parse_or_exit)
+
+
+def parse_or_exit(arguments: Sequence[str]) -> Call:
+    """Returns what a command line asks for, or ends with one line on what is off."""
+    try:
+        return parse(arguments)
+    except ValueError as error:
+        end(shortened(str(error)))
+
+
+def run(call: Call) -> None:
+    """Does what the command line asks for, and exits."""
+    if not flags.FLAGS["verbosity"].present:
+        logging.set_verbosity(logging.ERROR)
+    signal.signal(signal.SIGTERM, terminate)
+    with endings():
+        code = commands.execute(call)
+        sys.stdout.flush()
+    sys.exit(code)
+
+
+@contextlib.contextmanager
+def endings() -> Iterator[None]:
+    """Ends the program, in one line, for what a user can cause."""
+    try:
+        yield
+    except ValueError as error:
+        end(shortened(str(error)))
+    except ModuleNotFoundError as error:
+        end(f"{error.name} is not installed: pip install -r requirements.txt")
+    except KeyboardInterrupt:
+        end("interrupted", INTERRUPTED)
+    except Terminated:
+        end("terminated", TERMINATED)
+    except BrokenPipeError:
+        # Whoever read the lines is gone, as `| head` is.
+        end("")
+    except OSError as error:
+        # Every file of ours is guarded where it is used: this is standard output's.
+        end(f"cannot write to standard output: {error.strerror}")
+
+
+def end(message: str, code: int = 1) -> NoReturn:
+    """Exits with a code, after one line on standard error if there is something to say."""
+    if message:
+        with contextlib.suppress(OSError, ValueError):
+            print(f"{program()}: {message}", file=sys.stderr, flush=True)
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        # Python would flush once more, and fail once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def terminate(number: int, frame: FrameType | None) -> None:
+    """Raises `Terminated`."""
+    raise Terminated

@@ -1,0 +1,100 @@
+"""The order of the rows: a pure function of seed, epoch and number of rows, made in blocks."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent import futures
+from typing import NamedTuple
+
+import numpy as np
+
+# Of a block of orders, 16 MiB: enough work that starting a block costs nothing beside it.
+MOST_INDICES = 2**22
+# Rows that one generator orders: making a generator costs as much as ordering 1,000 rows.
+GENERATOR_ROWS = 2**16
+
+
+class Block(NamedTuple):
+    """Some epochs' work.
+
+    Attributes:
+        columns: features, labels and, where there are any, sample weights, `[rows, ...]` each.
+        orders: the order of the rows in each epoch, int32 `[longest, rows]`, of one shape for all
+          blocks of a run, so that a function compiled for one block fits them all; aligned, see
+          `aligned_empty`. What lies past the block's own epochs has no meaning.
+        epochs: how many of the orders are the block's.
+    """
+
+    columns: tuple[np.ndarray, ...]
+    orders: np.ndarray
+    epochs: int
+
+
+def orders(seed: int, rows: int, first_epoch: int = 0) -> Iterator[np.ndarray]:
+    """Yields the order of the rows in each epoch, int64 `[rows]`, from an epoch on, without end.
+
+    One generator makes the orders of a few epochs in turn, as many as `GENERATOR_ROWS` has room
+    for; which ones, and its seed, follow from the arguments, so each order is a pure function of
+    seed, epoch and rows: no iterator has a state that two loops could consume differently.
+
+    Args:
+        seed: the run's seed, at least 0.
+        rows: the number of rows in the table.
+        first_epoch: counted from 0.
+    """
+    together = max(1, GENERATOR_ROWS // rows)
+    for number in itertools.count(first_epoch // together):
+        generator = np.random.default_rng([seed, number])
+        for epoch in range(number * together, (number + 1) * together):
+            order = generator.permutation(rows)
+            if epoch >= first_epoch:
+                yield order
+
+
+def batch_order(seed: int, epoch: int, rows: int) -> np.ndarray:
+    """Returns the order of the rows in one epoch, int64 `[rows]`; see `orders`."""
+    return next(orders(seed, rows, epoch))
+
+
+def blocks(columns: Sequence[np.ndarray], seed: int, spans: Iterable[range]) -> Iterator[Block]:
+    """Yields a run's epochs in blocks; the next one is made in a background thread.
+
+    Args:
+        columns: of the table, `[rows, ...]` each.
+        seed: the run's seed.
+        spans: the epochs, counted from 0, in ranges of which no block exceeds one.
+    """
+    rows = len(columns[0])
+    spans = list(spans)
+    longest = min(max(map(len, spans), default=1), max(1, MOST_INDICES // rows))
+    lengths = (len(span[i : i + longest]) for span in spans for i in range(0, len(span), longest))
+    source = orders(seed, rows, spans[0].start if spans else 0)
+
+    def make_next() -> Block | None:
+        epochs = next(lengths, None)
+        if epochs is None:
+            return None
+        made = aligned_empty((longest, rows), np.dtype(np.int32))
+        for index in range(epochs):
+            made[index] = next(source)
+        return Block(tuple(columns), made, epochs)
+
+    with futures.ThreadPoolExecutor(1) as background:
+        ahead = background.submit(make_next)
+        while (made := ahead.result()) is not None:
+            ahead = background.submit(make_next)
+            yield made
+
+
+def aligned_empty(shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
+    """Returns an array that begins at a multiple of 64 bytes: one that TensorFlow can share."""
+    count = int(np.prod(shape)) * dtype.itemsize
+    buffer = np.empty(count + 64, np.uint8)
+    start = -buffer.ctypes.data % 64
+    return buffer[start : start + count].view(dtype).reshape(shape)
+
+
+def aligned(array: np.ndarray) -> np.ndarray:
+    """Returns an aligned copy of an array, see `aligned_empty`."""
+    copy = aligned_empty(array.shape, array.dtype)
+    copy[...] = array
+    return copy

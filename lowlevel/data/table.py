@@ -1,0 +1,142 @@
+"""A table of rows to train on, and its columns' moments."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from lowlevel.errors import in_one_line
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Rows to train on.
+
+    Anything that NumPy makes arrays of will do: lists, integers, a pandas frame of numbers. What
+    labels may be is the likelihood's to say.
+
+    Attributes:
+        features: `[rows, columns]`, finite; float32 stays float32, other numbers become float64.
+        labels: `[rows]` or `[rows, 1]`, finite; brought to the features' dtype and to `[rows]`.
+        sample_weight: likewise, not negative, not all 0; or None, where every row counts 1.
+
+    Raises:
+        ValueError: a type, a shape or a value is not as above, or an array is masked.
+    """
+
+    features: np.ndarray
+    labels: np.ndarray
+    sample_weight: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        """Brings everything to one dtype, and checks shapes and values."""
+        features = _numbers("features", self.features)
+        if features.ndim != 2 or features.size == 0:
+            raise ValueError(
+                f"Expected `features` of shape [rows, columns], got {list(features.shape)}"
+            )
+        if features.dtype not in (np.float16, np.float32):
+            features = features.astype(np.float64, copy=False)
+        elif features.dtype == np.float16:
+            features = features.astype(np.float32)
+        _check_finite("features", features)
+        object.__setattr__(self, "features", features)
+        object.__setattr__(self, "labels", self._column("labels", self.labels))
+        if self.sample_weight is not None:
+            weight = self._column("sample_weight", self.sample_weight)
+            check_range("sample_weight", weight, 0, np.inf)
+            if not weight.any():
+                raise ValueError("Expected a `sample_weight` above 0 in some row, got 0 in all")
+            object.__setattr__(self, "sample_weight", weight)
+
+    def _column(self, name: str, values: Any) -> np.ndarray:
+        """Returns a column in the features' dtype, `[rows]`."""
+        column = _numbers(name, values)
+        if column.shape not in ((self.rows,), (self.rows, 1)):
+            raise ValueError(
+                f"Expected `{name}` of shape {[self.rows]}, one for each row of `features`, got "
+                f"{list(column.shape)}"
+            )
+        with np.errstate(over="ignore"):
+            column = column.reshape(self.rows).astype(self.features.dtype, copy=False)
+        _check_finite(name, column)
+        return column
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        return len(self.features)
+
+    @property
+    def dtype(self) -> str:
+        """The columns' dtype, "float32" or "float64"."""
+        return self.features.dtype.name
+
+    @property
+    def columns(self) -> tuple[np.ndarray, ...]:
+        """The features, the labels and, where there are any, the sample weights."""
+        columns = (self.features, self.labels, self.sample_weight)
+        return tuple(column for column in columns if column is not None)
+
+
+def check_range(name: str, values: np.ndarray, lowest: float, highest: float) -> None:
+    """Raises ValueError, which names the first row at fault, for a number outside a range.
+
+    Args:
+        name: of the column.
+        values: `[rows]`, finite.
+        lowest: the smallest number allowed.
+        highest: the largest number allowed.
+    """
+    within = (values >= lowest) & (values <= highest)
+    if not within.all():
+        row = int(np.argmin(within))
+        raise ValueError(
+            f"Expected finite `{name}` from {lowest:g} to {highest:g}, got {values[row]} in row "
+            f"{row}"
+        )
+
+
+def _numbers(name: str, values: Any) -> np.ndarray:
+    """Returns real numbers as an array; raises ValueError for anything else."""
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise ValueError(
+            f"Expected `{name}` without masked values, got {np.ma.count_masked(values)} of them: "
+            "fill them, or leave those rows out"
+        )
+    try:
+        array = np.asarray(values)
+    # Rows of unequal length, and whatever else a foreign object has in store.
+    except Exception as error:
+        raise ValueError(f"Expected `{name}` to be an array, got {in_one_line(error)}") from error
+    if array.dtype.kind not in "buif":
+        raise ValueError(
+            f"Expected `{name}` of numbers, got {array.dtype} from {type(values).__name__}"
+        )
+    return array
+
+
+def _check_finite(name: str, array: np.ndarray) -> None:
+    """Raises ValueError, which names the first place at fault, for NaN and infinity."""
+    finite = np.isfinite(array)
+    if not finite.all():
+        place = tuple(np.argwhere(~finite)[0].tolist())
+        where = ", ".join(
+            f"{axis} {at}" for axis, at in zip(("row", "column"), place, strict=False)
+        )
+        raise ValueError(f"Expected finite `{name}`, got {array[place]} in {where}")
+
+
+def moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns each column's mean and standard deviation, `[columns]` each, in the features' dtype.
+
+    The deviation is the population's (divided by the number of rows). A constant column's is
+    given as 1, so that standardised it is 0.
+    """
+    # A column at a time: NumPy makes a float64 copy of what it takes the deviation of.
+    mean = np.array([column.mean(dtype=np.float64) for column in features.T])
+    deviation = np.array([column.std(dtype=np.float64) for column in features.T])
+    # Rounding leaves a constant column a mean that is off, and a deviation that is not 0.
+    constant = features.min(axis=0) == features.max(axis=0)
+    mean[constant], deviation[constant] = features[0, constant], 1
+    return mean.astype(features.dtype), deviation.astype(features.dtype)

@@ -1,0 +1,138 @@
+"""A run: a model built, trained and evaluated, in either mode."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from lowlevel import startup
+from lowlevel.config import Config
+from lowlevel.data import Table
+from lowlevel.data.table import check_range
+from lowlevel.experiment import metrics, modes
+from lowlevel.likelihoods import Likelihood
+from lowlevel.likelihoods.loading import load
+from lowlevel.progress import Epoch, Observer, Progress, State, check_finite
+
+# Rows that are evaluated at a time: the arrays on the way are small beside a large table.
+BLOCK_ROWS = 2**16
+
+
+class Run(NamedTuple):
+    """What is left of a run.
+
+    Attributes:
+        config: its settings, with the dtype and the number of threads that were used.
+        history: a record for every epoch.
+        metrics: of the trained model on the **training rows**: "nll", what `loss_fn` gives there,
+          and what the likelihood names. With sample weights, "nll" is the weighted sum over the
+          number of rows, as in training and as in Keras; the others are weighted means.
+        base_rate_nll: what a model that predicts the labels' mean for every row would score; None
+          where the likelihood has no such thing.
+        weights: every array of the trained model by name, `layer/variable`.
+        state: the model, the optimizer and the epoch, as they were at the end.
+    """
+
+    config: Config
+    history: list[Epoch]
+    metrics: dict[str, float]
+    base_rate_nll: float | None
+    weights: dict[str, np.ndarray]
+    state: State
+
+    @property
+    def model(self) -> Any:
+        """The trained model; called with features `[rows, columns]` it gives probabilities."""
+        return self.state.model
+
+
+def train(mode: str, config: Config, table: Table, observers: Sequence[Observer] = ()) -> Run:
+    """Builds a model, trains it and evaluates it.
+
+    Args:
+        mode: "module" or "keras".
+        config: the run's settings.
+        table: the rows to train on.
+        observers: each is called after every `report_every` epochs, and at the end, with the
+          records of the epochs since its last call, and the state.
+
+    Raises:
+        ValueError: there is no such mode, the loss is not finite, the likelihood cannot be used or
+          does not take the table's labels, the table is of another dtype than the config says, or
+          the process has begun with another number of threads.
+    """
+    wing = modes.load(mode)
+    config, likelihood = settled(config, table)
+    state = wing.start(config, likelihood, table)
+    progress = Progress(config, observers)
+    wing.train(state, config, table, progress)
+    return Run(
+        config,
+        progress.history,
+        evaluate(wing, state.model, likelihood, table),
+        likelihood.base_rate_nll(table.labels, table.sample_weight),
+        wing.named_weights(state.model),
+        state,
+    )
+
+
+def settled(config: Config, table: Table) -> tuple[Config, Likelihood]:
+    """Returns a config with nothing left open, and its likelihood, both fit for a table."""
+    if config.dtype not in (None, table.dtype):
+        raise ValueError(
+            f"Expected a table of the config's dtype, {config.dtype}, got {table.dtype}: "
+            "set one to the other, or leave the config's out"
+        )
+    threads = startup.start_devices(config.threads)
+    likelihood = load(config.likelihood)
+    check_range("labels", table.labels, *likelihood.label_range)
+    return dataclasses.replace(config, dtype=table.dtype, threads=threads), likelihood
+
+
+def evaluate(
+    wing: modes.Mode, model: Any, likelihood: Likelihood, table: Table
+) -> dict[str, float]:
+    """Returns a model's metrics on a table: its own loss, and what the likelihood names.
+
+    Raises:
+        ValueError: the loss or a prediction is not finite.
+    """
+    nll = mean_loss(model, table)
+    # The last update may be the one that diverges: no loss of the history is from after it.
+    check_finite(nll, "after training")
+    z = in_blocks(functools.partial(wing.linear_predictor, model), table.features)
+    mean = in_blocks(likelihood.mean, z)
+    if not np.isfinite(mean).all():
+        raise ValueError(
+            f"Expected finite predictions, got {mean[~np.isfinite(mean)][0]} after training: see "
+            "what mode=check says of the likelihood's mean"
+        )
+    weight = table.sample_weight
+    named = {
+        name: metrics.METRICS[name](table.labels, z, mean, weight) for name in likelihood.metrics
+    }
+    return {"nll": nll, **named}
+
+
+def mean_loss(model: Any, table: Table) -> float:
+    """Returns a model's own mean loss on a table: what it is trained on, whatever that is."""
+    total = 0.0
+    for block in row_blocks(table.columns):
+        x, y, *weight = map(tf.constant, block)
+        share = tf.cast(weight[0] if weight else 1, x.dtype) / table.rows
+        total += float(model.loss_fn(x, y, share))
+    return total
+
+
+def in_blocks(function: Callable[[tf.Tensor], tf.Tensor], column: np.ndarray) -> np.ndarray:
+    """Returns a function's `[rows]` for a column `[rows, ...]`, from blocks of `BLOCK_ROWS`."""
+    return np.concatenate([function(tf.constant(part)) for (part,) in row_blocks([column])])
+
+
+def row_blocks(columns: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
+    """Returns columns `[rows, ...]` cut into blocks of `BLOCK_ROWS`."""
+    starts = range(0, len(columns[0]), BLOCK_ROWS)
+    return [[column[start : start + BLOCK_ROWS] for column in columns] for start in starts]

@@ -1,0 +1,24 @@
+"""What a row counts in the mean: for the loop to say, which knows how many rows there are."""
+
+import tensorflow as tf
+
+
+def row_shares(y: tf.Tensor, sample_weight: tf.Tensor | None = None) -> tf.Tensor:
+    """Returns what each row counts in the mean: a scalar, or `[n]` where the rows are weighted.
+
+    Args:
+        y: labels, `[n]`, of the model's dtype.
+        sample_weight: None, or `[n]`; as in Keras, the weighted sum is divided by n.
+
+    Raises:
+        ValueError: the weights are not `[n]`.
+    """
+    rows = tf.cast(tf.size(y), y.dtype)
+    if sample_weight is None:
+        return 1 / rows
+    if not y.shape.is_compatible_with(sample_weight.shape):
+        raise ValueError(
+            f"Expected `sample_weight` of the same shape as `y`, got {sample_weight.shape} and "
+            f"{y.shape}."
+        )
+    return tf.cast(sample_weight, y.dtype) / rows

@@ -1,0 +1,226 @@
+"""A run's folder: its results appear in it together, or not at all."""
+
+import contextlib
+import csv
+import dataclasses
+import errno
+import io
+import json
+import math
+import os
+import pathlib
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lowlevel.config import TRAINING_MODES, Config
+from lowlevel.errors import shortened
+from lowlevel.progress import Epoch
+
+CONFIG, HISTORY, METRICS, WEIGHTS = FILES = (
+    "config.json",
+    "history.csv",
+    "metrics.json",
+    "weights.npz",
+)
+# What a folder may hold to be replaced: a run, or one of each mode.
+_OWN = {*FILES, *TRAINING_MODES, *(f"{mode}/{name}" for mode in TRAINING_MODES for name in FILES)}
+# What a run's files need besides its weights, and what an epoch adds to them, amply.
+BASE_BYTES = 2**16
+EPOCH_BYTES = 2**6
+
+
+class Results(NamedTuple):
+    """What is kept of a run.
+
+    Attributes:
+        config: the run's settings.
+        history: a record for every epoch.
+        metrics: by name, of the trained model on the training rows.
+        weights: by name, `layer/variable`.
+    """
+
+    config: Config
+    history: Sequence[Epoch]
+    metrics: Mapping[str, float]
+    weights: Mapping[str, np.ndarray]
+
+
+def check_folder(folder: str, overwrite: bool) -> None:
+    """Raises ValueError unless a run's results can be put into a folder, new or empty.
+
+    Leaves nothing behind: what it has to make in order to know is removed again.
+
+    Args:
+        folder: of the results; a leading ~ is the user's home.
+        overwrite: whether a folder that holds a run, and nothing else, will do as well.
+    """
+    with _refusing(folder):
+        path = _path(folder)
+        if path.exists() and not path.is_dir():
+            raise ValueError(_not_writable(folder, "a file is in its place"))
+        if path.is_mount():
+            raise ValueError(_not_writable(folder, "a disk is mounted there: name a folder in it"))
+        if path in (pathlib.Path.cwd(), *pathlib.Path.cwd().parents):
+            raise ValueError(_not_writable(folder, "this is the working folder: name one in it"))
+        entries = list(path.iterdir()) if path.exists() else []
+        entries += [entry for mode in TRAINING_MODES for entry in path.glob(f"{mode}/*")]
+        names = sorted(str(entry.relative_to(path)) for entry in entries)
+        foreign = [name for name in names if name not in _OWN]
+        if foreign:
+            raise ValueError(
+                f"output_dir: expected a new or empty folder, got {folder}, which holds "
+                f"{foreign[0]}: name another"
+            )
+        if names and not overwrite:
+            raise ValueError(
+                f"output_dir: expected a new or empty folder, got {folder}, which holds a run: "
+                "name another, or replace it with --overwrite"
+            )
+    check_room(folder, BASE_BYTES)
+
+
+def check_room(folder: str, needed: int) -> None:
+    """Raises ValueError unless a folder's disk has room for so many bytes, and can be written."""
+    with _refusing(folder):
+        path = _path(folder)
+        made = _make_parents(path)
+        try:
+            with _partial(path) as partial, (partial / "room").open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, needed)
+            if path.exists() and not os.access(path, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        finally:
+            _remove(made)
+
+
+def bytes_needed(config: Config, weights: int) -> int:
+    """Returns how many bytes a run's results take at most, with so many numbers for weights."""
+    return BASE_BYTES + EPOCH_BYTES * config.epochs + 8 * weights
+
+
+def write(folder: str, results: Mapping[str, Results]) -> None:
+    """Puts the results of one run, or of several, into a folder: all of them, or none.
+
+    They are written next to it, under another name, and then renamed. What was in its place is
+    gone after that; `check_folder` is to have agreed.
+
+    Args:
+        folder: made if it is not there; a leading ~ is the user's home.
+        results: by the name of the folder within it; "" for the folder itself.
+
+    Raises:
+        ValueError: the folder cannot be made or written.
+    """
+    with _refusing(folder):
+        path = _path(folder)
+        made = _make_parents(path)
+        try:
+            with _partial(path) as partial:
+                for name, result in results.items():
+                    (partial / name).mkdir(exist_ok=True)
+                    _write_files(partial / name, result)
+                _replace(path, partial)
+        finally:
+            # Those that are not empty stay.
+            _remove(made)
+
+
+def _write_files(path: pathlib.Path, results: Results) -> None:
+    """Writes a run's files into a folder, down to the disk."""
+    for name, content in (
+        (CONFIG, _json(vars(results.config))),
+        (HISTORY, _csv(results.history)),
+        (METRICS, _json({"training": dict(results.metrics)})),
+    ):
+        (path / name).write_bytes(content)
+    arrays: dict[str, Any] = {**results.weights}
+    np.savez(path / WEIGHTS, **arrays)
+    for name in FILES:
+        with (path / name).open("rb") as file:
+            os.fsync(file.fileno())
+
+
+def _replace(path: pathlib.Path, partial: pathlib.Path) -> None:
+    """Renames a folder to a path that is free, an empty folder, or a run to be replaced."""
+    if not path.exists() or not any(path.iterdir()):
+        partial.rename(path)
+        return
+    replaced = partial.with_name("replaced")
+    path.rename(replaced)
+    try:
+        partial.rename(path)
+    except BaseException:
+        replaced.rename(path)
+        raise
+
+
+@contextlib.contextmanager
+def _partial(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Makes a folder in a hidden one next to a path, on the same disk, which is removed again."""
+    with tempfile.TemporaryDirectory(
+        prefix=".lowlevel-", dir=path.parent, ignore_cleanup_errors=True
+    ) as hidden:
+        # In it: the hidden one is for its owner's eyes only, and would stay so when renamed.
+        partial = pathlib.Path(hidden) / "new"
+        partial.mkdir()
+        yield partial
+
+
+def _make_parents(path: pathlib.Path) -> list[pathlib.Path]:
+    """Makes the folders that a path is in; returns those that were not there, innermost first."""
+    missing = [parent for parent in path.parents if not parent.exists()]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        _remove(missing)
+        raise
+    return missing
+
+
+def _remove(folders: Sequence[pathlib.Path]) -> None:
+    """Removes the folders that are there and empty."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def _path(folder: str) -> pathlib.Path:
+    """Returns a folder's path, without ~ and symbolic links."""
+    return pathlib.Path(folder).expanduser().resolve()
+
+
+@contextlib.contextmanager
+def _refusing(folder: str) -> Iterator[None]:
+    """Turns what the system says of a folder into ValueError."""
+    try:
+        yield
+    # A RuntimeError is expanduser's, of a ~ that is nobody's, or of links in a circle.
+    except (OSError, RuntimeError) as error:
+        cause = error.strerror if isinstance(error, OSError) else error
+        raise ValueError(_not_writable(folder, str(cause))) from error
+
+
+def _not_writable(folder: str, cause: str) -> str:
+    return shortened(f"output_dir: expected a folder that can be written, got {folder} ({cause})")
+
+
+def _json(values: Mapping[str, Any]) -> bytes:
+    """Returns values as JSON, in which what is not finite is null, and an object its class."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {name: plain(part) for name, part in value.items()}
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    return (json.dumps(plain(values), indent=2, default=lambda o: type(o).__name__) + "\n").encode()
+
+
+def _csv(history: Sequence[Epoch]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(field.name for field in dataclasses.fields(Epoch))
+    writer.writerows(dataclasses.astuple(epoch) for epoch in history)
+    return text.getvalue().encode()

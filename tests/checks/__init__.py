@@ -1,0 +1,1 @@
+"""The checks: what is right passes, and what is wrong is named."""

@@ -1,0 +1,1 @@
+"""The table, its source, and the order of its rows."""

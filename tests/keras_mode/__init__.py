@@ -1,0 +1,1 @@
+"""What keras mode alone has."""

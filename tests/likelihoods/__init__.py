@@ -1,0 +1,1 @@
+"""The likelihoods: exact, differentiable, hard to misuse, and tried before they are used."""

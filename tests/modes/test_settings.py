@@ -1,0 +1,51 @@
+"""Every setting, whatever it is set to, gives the same bits in both modes.
+
+The settings are those of `Config`, and what each may be is its range's to say: a new one is taken
+up here unasked.
+"""
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from lowlevel import experiment, startup
+from lowlevel.config import Choice, Config, Named, Number, Switch, Whole, Wholes
+from lowlevel.likelihoods import LIKELIHOODS
+from tests import wings
+
+BASE: dict[str, Any] = {"activation": "tanh", "batch_size": 20, "epochs": 2, "learning_rate": 0.5}
+
+
+def others(field: dataclasses.Field) -> Iterable[Any]:
+    """What else than its default a setting may be: every other name, or some number."""
+    match field.metadata["within"]:
+        case Choice(names):
+            return [name for name in names if name != field.default]
+        case Switch():
+            return [not field.default]
+        case Number():
+            return [0.25]
+        case Whole() if field.name == "threads":
+            # The process has begun; it would refuse another number.
+            return [startup.start_devices(0)]
+        case Whole():
+            return [3]
+        case Wholes():
+            return [(), (3, 2)]
+        case Named() if field.name == "likelihood":
+            return [name for name in LIKELIHOODS if name != field.default]
+    raise NotImplementedError(f"{field.name}: say here what it may be")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(field.name, value) for field in dataclasses.fields(Config) for value in others(field)],
+)
+def test_a_setting_gives_the_same_bits_in_both_modes(name: str, value: Any) -> None:
+    table = wings.small_table(dtype=value if name == "dtype" else "float32")
+    config = Config(**{**BASE, name: value})
+    result = experiment.compare(config, table)
+    assert (result.tolerance == 0) == (not config.jit_compile)
+    assert result.agrees

@@ -1,0 +1,1 @@
+"""What module mode alone has."""
