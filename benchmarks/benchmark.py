@@ -145,7 +145,8 @@ def module_mode(
 
     def run() -> float:
         nonlocal run_steps
-        for block in data.blocks(columns, config.seed, Progress(config).spans(0)):
+        progress = Progress(config)
+        for block in data.blocks(columns, config.seed, progress.spans(0), progress.longest_span):
             tensors = module_batches.tensors(block)
             run_steps = run_steps or module_training.compile_steps(state, config, tensors)
             losses = module_training.call_for_all(
@@ -193,8 +194,9 @@ class Blocks:
 
     def __iter__(self) -> Iterator[Block]:
         """Yields them once."""
-        spans = Progress(self.config).spans(0)
-        return data.blocks(self.table.columns, self.config.seed, spans)
+        progress = Progress(self.config)
+        spans, longest = progress.spans(0), progress.longest_span
+        return data.blocks(self.table.columns, self.config.seed, spans, longest)
 
 
 def keras_mode(work: Workload, jit_compile: bool) -> Run:

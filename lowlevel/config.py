@@ -1,6 +1,7 @@
 """The settings of a run, in groups: each with its help and its range, once. No TensorFlow here."""
 
 import dataclasses
+import itertools
 import math
 import numbers
 import operator
@@ -42,25 +43,30 @@ class Choice(NamedTuple):
 
     def accept(self, value: Any) -> str | None:
         """Returns the name."""
-        if value not in self.names and not (value is None and self.optional):
+        if value is None and self.optional:
+            return None
+        if not isinstance(value, str) or value not in self.names:
             raise ValueError
-        return value
+        return str(value)
 
 
 class Whole(NamedTuple):
     """A whole number, NumPy's included."""
 
     at_least: int
+    at_most: int | None = None
 
     @property
     def words(self) -> str:
         """The range in words."""
-        return f"a whole number of at least {self.at_least}"
+        upwards = f"a whole number of at least {self.at_least}"
+        return upwards if self.at_most is None else f"{upwards} and at most {self.at_most}"
 
     def accept(self, value: Any) -> int:
         """Returns the number."""
         number = operator.index(value)
-        if isinstance(value, bool) or number < self.at_least:
+        above = self.at_most is not None and number > self.at_most
+        if isinstance(value, bool) or number < self.at_least or above:
             raise ValueError
         return number
 
@@ -155,7 +161,7 @@ class Settings:
             value, within = getattr(self, field.name), field.metadata["within"]
             try:
                 object.__setattr__(self, field.name, within.accept(value))
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 raise ValueError(
                     f"{field.name}: expected {within.words}, got {shown(value)}"
                 ) from None
@@ -213,6 +219,11 @@ class ModelSettings(CommonSettings):
         "what keras mode overrides to train with the custom loss",
     )
 
+    def count_weights(self, inputs: int, predictors: int = 1) -> int:
+        """Returns how many numbers the layers hold, for so many columns of features."""
+        widths = (inputs, *self.hidden_units, predictors)
+        return sum((before + 1) * after for before, after in itertools.pairwise(widths))
+
 
 @documented
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -229,7 +240,7 @@ class TrainingSettings(CommonSettings):
     report_every: int = setting(1, Whole(at_least=1), "epochs from one report to the next")
     threads: int = setting(
         0,
-        Whole(at_least=0),
+        Whole(at_least=0, at_most=1024),
         "of the processor, for one operation; 0 for as many as the process may use. Sums over "
         "many rows are split among them, and the last bits depend on how",
     )

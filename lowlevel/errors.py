@@ -16,7 +16,7 @@ def in_one_line(error: BaseException) -> str:
     return shortened(f"{type(error).__name__}: {text}")
 
 
-def shortened(text: str) -> str:
-    """Returns a text in one line, without terminal codes, cut where it gets too long."""
+def shortened(text: str, most: int = MOST_CHARACTERS) -> str:
+    """Returns a text in one line, without terminal codes, cut after so many characters."""
     line = " ".join(_TERMINAL_CODES.sub("", text).split())
-    return line if len(line) <= MOST_CHARACTERS else line[: MOST_CHARACTERS - 3] + "..."
+    return line if len(line) <= most else line[: most - 3] + "..."

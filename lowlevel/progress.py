@@ -52,10 +52,21 @@ Observer = Callable[[Sequence[Epoch], State], None]
 class Progress:
     """The records of a run as they come, shown to its observers every few epochs and at the end."""
 
-    def __init__(self, settings: TrainingSettings, observers: Sequence[Observer] = ()) -> None:
-        """Starts the clock of the first epoch."""
+    def __init__(
+        self, settings: TrainingSettings, observers: Observer | Sequence[Observer] = ()
+    ) -> None:
+        """Starts the clock of the first epoch.
+
+        Raises:
+            ValueError: an observer is no function.
+        """
         self.settings = settings
-        self.observers = observers
+        self.observers = (observers,) if callable(observers) else tuple(observers or ())
+        for observer in self.observers:
+            if not callable(observer):
+                raise ValueError(
+                    f"Expected observers to be functions of (epochs, state), got {observer!r}"
+                )
         self.history: list[Epoch] = []
         self.shown = 0
         self.start = time.perf_counter()
@@ -64,6 +75,11 @@ class Progress:
         """Returns after how many epochs the report next after `epoch` comes: the one rule."""
         every = self.settings.report_every
         return min(epoch - epoch % every + every, self.settings.epochs)
+
+    @property
+    def longest_span(self) -> int:
+        """How many epochs lie between two reports at most."""
+        return min(self.settings.report_every, self.settings.epochs)
 
     def spans(self, first_epoch: int) -> Iterator[range]:
         """Yields the epochs from one on, counted from 0, in ranges that end at a report."""

@@ -13,12 +13,14 @@ def row_shares(y: tf.Tensor, sample_weight: tf.Tensor | None = None) -> tf.Tenso
     Raises:
         ValueError: the weights are not `[n]`.
     """
-    rows = tf.cast(tf.size(y), y.dtype)
+    share = 1 / tf.cast(tf.size(y), y.dtype)
     if sample_weight is None:
-        return 1 / rows
+        return share
     if not y.shape.is_compatible_with(sample_weight.shape):
         raise ValueError(
             f"Expected `sample_weight` of the same shape as `y`, got {sample_weight.shape} and "
             f"{y.shape}."
         )
-    return tf.cast(sample_weight, y.dtype) / rows
+    # Not divided by n: where that is known, Grappler would multiply by its inverse, and where it is
+    # not, as in Keras, it would not.
+    return tf.cast(sample_weight, y.dtype) * share

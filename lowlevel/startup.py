@@ -59,7 +59,7 @@ def _started(threads: int) -> int:
     import tensorflow as tf
 
     settings = tf.config.threading
-    usable = int(os.environ.get("TF_NUM_INTRAOP_THREADS", 0)) or len(os.sched_getaffinity(0))
+    usable = _usable_threads()
     # Without a GPU, the first use of a device reports an error that is none.
     with held_back_standard_error():
         if not settings.get_intra_op_parallelism_threads():
@@ -68,6 +68,15 @@ def _started(threads: int) -> int:
                 settings.set_intra_op_parallelism_threads(threads or usable)
         tf.config.list_logical_devices()
     return settings.get_intra_op_parallelism_threads() or usable
+
+
+def _usable_threads() -> int:
+    """Returns how many threads the environment says, or else as many as there are processors."""
+    name = "TF_NUM_INTRAOP_THREADS"
+    text = os.environ.get(name, "0")
+    if not text.isdecimal():
+        raise ValueError(f"{name}: expected a whole number, got {text!r}: unset it, or set it anew")
+    return int(text) or len(os.sched_getaffinity(0))
 
 
 @contextlib.contextmanager

@@ -94,7 +94,7 @@ def _at_precision(likelihood: Likelihood, z: float, bits: int) -> dict[float, Va
             around = [pair for x in points if (pair := likelihood.exact_probabilities(x, mp))]
             if not around:
                 return None
-            _check_sum(*around[1])
+            _check_pair(around[1])
             one = _values(mp, around, step)
             zero = _values(mp, [pair[::-1] for pair in around], step)
             return {1.0: one, 0.0: zero._replace(mean=one.mean)}
@@ -103,8 +103,11 @@ def _at_precision(likelihood: Likelihood, z: float, bits: int) -> dict[float, Va
             raise ValueError(text) from error
 
 
-def _check_sum(success: Any, failure: Any) -> None:
+def _check_pair(pair: Any) -> None:
     """Raises ValueError unless two numbers are the probabilities of a label and of the other."""
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        raise ValueError(f"expected two probabilities, P(y = 1) and P(y = 0), got {pair}")
+    success, failure = pair
     if not (min(success, failure) >= 0 and abs(success + failure - 1) < _SUM_OFF):
         numbers = f"{float(success):g} and {float(failure):g}"
         raise ValueError(f"expected probabilities that sum to 1, got {numbers}")

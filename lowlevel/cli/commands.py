@@ -1,12 +1,11 @@
 """The commands: train in one mode, in both, or check; each prints as it goes."""
 
-import itertools
 from typing import TYPE_CHECKING, Any
 
 from lowlevel import startup
 from lowlevel.cli import output
 from lowlevel.cli.flags import Call
-from lowlevel.config import TRAINING_MODES, Config
+from lowlevel.config import TRAINING_MODES
 from lowlevel.errors import in_one_line
 from lowlevel.storage import run_folder
 
@@ -27,14 +26,16 @@ def execute(call: Call) -> int:
     startup.start_devices(call.config.threads)
     try:
         return check(call) if call.mode == "check" else train(call)
-    except (ValueError, KeyboardInterrupt):
+    except ValueError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         import tensorflow as tf
 
-        # A user's likelihood may raise anything, and not before it meets a certain shape.
-        if isinstance(error, tf.errors.OpError) or ":" in call.config.likelihood:
+        if isinstance(error, tf.errors.OpError):
             raise ValueError(f"TensorFlow cannot run this: {in_one_line(error)}") from error
+        # A user's likelihood may raise anything, and not before it meets a certain shape.
+        if ":" in call.config.likelihood:
+            raise ValueError(f"{call.config.likelihood} fails: {in_one_line(error)}") from error
         raise
 
 
@@ -51,16 +52,12 @@ def train(call: Call) -> int:
     table = german_credit.load_german_credit(call.config.dtype or "float32", call.data_dir)
     columns = table.features.shape[1]
     if call.output_dir:
-        needed = run_folder.bytes_needed(call.config, count_weights(call.config, columns))
+        # Those of the layers, and each column's moments.
+        weights = call.config.count_weights(columns) + 2 * columns
+        needed = run_folder.bytes_needed(call.config, weights)
         run_folder.check_room(call.output_dir, needed * len(trained))
     print(f"{german_credit.NAME}: {table.rows} rows, {columns} features; {call.mode} mode")
     return (train_both if call.mode == "compare" else train_one)(call, table)
-
-
-def count_weights(config: Config, inputs: int) -> int:
-    """Returns how many numbers a model of one predictor holds."""
-    widths = (inputs, *config.hidden_units, 1)
-    return 2 * inputs + sum((before + 1) * after for before, after in itertools.pairwise(widths))
 
 
 def train_one(call: Call, table: "Table") -> int:
@@ -98,7 +95,7 @@ def keep(call: Call, runs: "dict[str, Run]") -> None:
             name: run_folder.Results(run.config, run.history, run.metrics, run.weights)
             for name, run in runs.items()
         }
-        run_folder.write(call.output_dir, results)
+        run_folder.write(call.output_dir, results, call.overwrite)
 
 
 def check(call: Call) -> int:

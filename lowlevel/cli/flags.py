@@ -93,7 +93,8 @@ def parse(arguments: Sequence[str]) -> Call:
         rest = flags.FLAGS(arguments)[1:]
     except flags.IllegalFlagValueError as error:
         name = str(error).partition("flag --")[2].partition("=")[0]
-        raise ValueError(f"{error}; --{name} wants: {flags.FLAGS[name].help}") from error
+        wanted = f"; --{name} wants: {flags.FLAGS[name].help}" if name else ""
+        raise ValueError(f"{error}{wanted}") from error
     # absl's, of a value for a flag that takes none, is a plain ValueError.
     except flags.Error as error:
         raise ValueError(str(error)) from error

@@ -12,7 +12,7 @@ from absl import app, flags, logging
 
 from lowlevel.cli import commands
 from lowlevel.cli.flags import Call, define, parse, program
-from lowlevel.errors import shortened
+from lowlevel.errors import in_one_line, shortened
 
 # As a shell reports a process that the signal has ended.
 INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
@@ -30,10 +30,8 @@ def main() -> None:
 
 def parse_or_exit(arguments: Sequence[str]) -> Call:
     """Returns what a command line asks for, or ends with one line on what is off."""
-    try:
+    with endings():
         return parse(arguments)
-    except ValueError as error:
-        end(shortened(str(error)))
 
 
 def run(call: Call) -> None:
@@ -42,6 +40,8 @@ def run(call: Call) -> None:
         logging.set_verbosity(logging.ERROR)
     signal.signal(signal.SIGTERM, terminate)
     with endings():
+        if sys.stdout is None:
+            raise ValueError("expected an open standard output, got a closed one: try > /dev/null")
         code = commands.execute(call)
         sys.stdout.flush()
     sys.exit(code)
@@ -52,10 +52,14 @@ def endings() -> Iterator[None]:
     """Ends the program, in one line, for what a user can cause."""
     try:
         yield
+    except SystemExit as error:
+        end("", error.code if isinstance(error.code, int) else 1)
     except ValueError as error:
         end(shortened(str(error)))
     except ModuleNotFoundError as error:
         end(f"{error.name} is not installed: pip install -r requirements.txt")
+    except ImportError as error:
+        end(in_one_line(error))
     except KeyboardInterrupt:
         end("interrupted", INTERRUPTED)
     except Terminated:
@@ -65,20 +69,28 @@ def endings() -> Iterator[None]:
         end("")
     except OSError as error:
         # Every file of ours is guarded where it is used: this is standard output's.
-        end(f"cannot write to standard output: {error.strerror}")
+        end(_not_written(error))
 
 
 def end(message: str, code: int = 1) -> NoReturn:
     """Exits with a code, after one line on standard error if there is something to say."""
+    try:
+        if sys.stdout:
+            sys.stdout.flush()
+    except (OSError, ValueError) as error:
+        # Python would flush once more, and fail once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = code or 1
+        if not isinstance(error, BrokenPipeError):
+            message = message or _not_written(error)
     if message:
         with contextlib.suppress(OSError, ValueError):
             print(f"{program()}: {message}", file=sys.stderr, flush=True)
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError):
-        # Python would flush once more, and fail once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
+
+
+def _not_written(error: Exception) -> str:
+    return f"cannot write to standard output: {getattr(error, 'strerror', error)}"
 
 
 def terminate(number: int, frame: FrameType | None) -> None:

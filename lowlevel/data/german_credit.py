@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lowlevel.data.table import Table
-from lowlevel.errors import in_one_line
+from lowlevel.errors import in_one_line, shortened
 
 NAME = "german_credit_numeric"
 SOURCE = pathlib.Path(__file__).parent / "files" / "german.data-numeric"
@@ -83,7 +83,7 @@ def load_german_credit(dtype: str = "float32", data_dir: str = "") -> Table:
     except Exception as error:
         raise ValueError(
             f"data_dir: expected a folder that can be written, got {data_dir or DEFAULT_DATA_DIR} "
-            f"({in_one_line(error)}); if {NAME} in it is damaged, delete that"
+            f"({shortened(in_one_line(error), 120)}); if {NAME} in it is damaged, delete that"
         ) from error
     found = hashlib.sha256(features.tobytes() + labels.tobytes()).hexdigest()
     if found != TABLE_SHA256:

@@ -55,34 +55,39 @@ def batch_order(seed: int, epoch: int, rows: int) -> np.ndarray:
     return next(orders(seed, rows, epoch))
 
 
-def blocks(columns: Sequence[np.ndarray], seed: int, spans: Iterable[range]) -> Iterator[Block]:
+def blocks(
+    columns: Sequence[np.ndarray], seed: int, spans: Iterable[range], longest: int
+) -> Iterator[Block]:
     """Yields a run's epochs in blocks; the next one is made in a background thread.
 
     Args:
         columns: of the table, `[rows, ...]` each.
         seed: the run's seed.
-        spans: the epochs, counted from 0, in ranges of which no block exceeds one.
+        spans: the epochs in turn, counted from 0, in ranges of which no block exceeds one.
+        longest: how many epochs a span has at most.
     """
     rows = len(columns[0])
-    spans = list(spans)
-    longest = min(max(map(len, spans), default=1), max(1, MOST_INDICES // rows))
-    lengths = (len(span[i : i + longest]) for span in spans for i in range(0, len(span), longest))
-    source = orders(seed, rows, spans[0].start if spans else 0)
+    longest = min(longest, max(1, MOST_INDICES // rows))
+    # However many there are, only the next one is looked at.
+    parts = (span[i : i + longest] for span in spans for i in range(0, len(span), longest))
+    part = next(parts, None)
+    if part is None:
+        return
+    source = orders(seed, rows, part.start)
 
-    def make_next() -> Block | None:
-        epochs = next(lengths, None)
-        if epochs is None:
-            return None
+    def make(epochs: int) -> Block:
         made = aligned_empty((longest, rows), np.dtype(np.int32))
         for index in range(epochs):
             made[index] = next(source)
         return Block(tuple(columns), made, epochs)
 
+    block: Block | None = make(len(part))
     with futures.ThreadPoolExecutor(1) as background:
-        ahead = background.submit(make_next)
-        while (made := ahead.result()) is not None:
-            ahead = background.submit(make_next)
-            yield made
+        while block is not None:
+            part = next(parts, None)
+            ahead = background.submit(make, len(part)) if part is not None else None
+            yield block
+            block = ahead.result() if ahead else None
 
 
 def aligned_empty(shape: Sequence[int], dtype: np.dtype) -> np.ndarray:

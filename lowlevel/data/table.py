@@ -8,7 +8,7 @@ import numpy as np
 from lowlevel.errors import in_one_line
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Table:
     """Rows to train on.
 
@@ -132,11 +132,31 @@ def moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     The deviation is the population's (divided by the number of rows). A constant column's is
     given as 1, so that standardised it is 0.
+
+    Raises:
+        ValueError: a deviation is too large or too small for the dtype.
     """
-    # A column at a time: NumPy makes a float64 copy of what it takes the deviation of.
-    mean = np.array([column.mean(dtype=np.float64) for column in features.T])
-    deviation = np.array([column.std(dtype=np.float64) for column in features.T])
+    # A column at a time: each is copied to float64.
+    pairs = [_column_moments(column) for column in features.T]
+    mean, deviation = (
+        np.array(values).astype(features.dtype) for values in zip(*pairs, strict=True)
+    )
+    unusable = ~(np.isfinite(deviation) & (deviation >= np.finfo(features.dtype).tiny))
+    if unusable.any():
+        column = int(unusable.argmax())
+        raise ValueError(
+            f"standardize: expected a deviation that {features.dtype} can divide by, got "
+            f"{pairs[column][1]:g} in column {column}: rescale it"
+        )
+    return mean, deviation
+
+
+def _column_moments(column: np.ndarray) -> tuple[float, float]:
+    """Returns a column's mean and deviation in float64; that of a constant one is given as 1."""
     # Rounding leaves a constant column a mean that is off, and a deviation that is not 0.
-    constant = features.min(axis=0) == features.max(axis=0)
-    mean[constant], deviation[constant] = features[0, constant], 1
-    return mean.astype(features.dtype), deviation.astype(features.dtype)
+    if column.min() == column.max():
+        return float(column[0]), 1.0
+    # Scaled by a power of 2, which is exact, no square overflows or vanishes.
+    _, exponent = np.frexp(np.abs(column).max())
+    scaled = np.ldexp(column.astype(np.float64), -exponent)
+    return float(np.ldexp(scaled.mean(), exponent)), float(np.ldexp(scaled.std(), exponent))

@@ -1,6 +1,5 @@
 """A run: a model built, trained and evaluated, in either mode."""
 
-import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -8,13 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from lowlevel import startup
 from lowlevel.config import Config
 from lowlevel.data import Table
-from lowlevel.data.table import check_range
 from lowlevel.experiment import metrics, modes
+from lowlevel.experiment.settling import settled
 from lowlevel.likelihoods import Likelihood
-from lowlevel.likelihoods.loading import load
 from lowlevel.progress import Epoch, Observer, Progress, State, check_finite
 
 # Rows that are evaluated at a time: the arrays on the way are small beside a large table.
@@ -49,26 +46,31 @@ class Run(NamedTuple):
         return self.state.model
 
 
-def train(mode: str, config: Config, table: Table, observers: Sequence[Observer] = ()) -> Run:
+def train(
+    mode: str, config: Config, table: Table, observers: Observer | Sequence[Observer] = ()
+) -> Run:
     """Builds a model, trains it and evaluates it.
 
     Args:
         mode: "module" or "keras".
         config: the run's settings.
         table: the rows to train on.
-        observers: each is called after every `report_every` epochs, and at the end, with the
-          records of the epochs since its last call, and the state.
+        observers: one, or several; each is called after every `report_every` epochs, and at the
+          end, with the records of the epochs since its last call, and the state.
 
     Raises:
-        ValueError: there is no such mode, the loss is not finite, the likelihood cannot be used or
-          does not take the table's labels, the table is of another dtype than the config says, or
-          the process has begun with another number of threads.
+        ValueError: there is no such mode; the loss is not finite; the likelihood cannot be used or
+          does not take the table's labels; the table is of another dtype than the config says; a
+          number does not fit into it, or the model into memory; the process has begun with another
+          number of threads, runs functions eagerly, or is in the scope of a strategy.
     """
     wing = modes.load(mode)
     config, likelihood = settled(config, table)
     state = wing.start(config, likelihood, table)
     progress = Progress(config, observers)
     wing.train(state, config, table, progress)
+    if state.epoch != config.epochs:
+        raise ValueError(f"Expected {config.epochs} epochs, got {state.epoch}: the rows ran out")
     return Run(
         config,
         progress.history,
@@ -77,19 +79,6 @@ def train(mode: str, config: Config, table: Table, observers: Sequence[Observer]
         wing.named_weights(state.model),
         state,
     )
-
-
-def settled(config: Config, table: Table) -> tuple[Config, Likelihood]:
-    """Returns a config with nothing left open, and its likelihood, both fit for a table."""
-    if config.dtype not in (None, table.dtype):
-        raise ValueError(
-            f"Expected a table of the config's dtype, {config.dtype}, got {table.dtype}: "
-            "set one to the other, or leave the config's out"
-        )
-    threads = startup.start_devices(config.threads)
-    likelihood = load(config.likelihood)
-    check_range("labels", table.labels, *likelihood.label_range)
-    return dataclasses.replace(config, dtype=table.dtype, threads=threads), likelihood
 
 
 def evaluate(

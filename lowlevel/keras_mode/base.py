@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,16 +11,22 @@ import tensorflow as tf
 
 from lowlevel.keras_mode.layers import Logistic
 
+_floatx_turn = threading.RLock()
+
 
 @contextlib.contextmanager
 def floatx(dtype: str) -> Iterator[None]:
-    """Makes a dtype Keras's default: of arrays that it is handed, and of optimizers' rates."""
-    before = keras.config.floatx()
-    keras.config.set_floatx(dtype)
-    try:
-        yield
-    finally:
-        keras.config.set_floatx(before)
+    """Makes a dtype Keras's default: of arrays that it is handed, and of optimizers' rates.
+
+    The default is the whole process's, so that other threads wait for their turn.
+    """
+    with _floatx_turn:
+        before = keras.config.floatx()
+        keras.config.set_floatx(dtype)
+        try:
+            yield
+        finally:
+            keras.config.set_floatx(before)
 
 
 def in_own_floatx(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -71,7 +78,8 @@ class NLLModel(keras.Model):
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Configures training as it was saved; Keras leaves that to a model with a `compile`."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
+        with floatx(self.variable_dtype):
+            self.compile(**keras.saving.deserialize_keras_object(config))
         if self.built:
             self.optimizer.build(self.trainable_variables)
 
@@ -89,9 +97,12 @@ class NLLModel(keras.Model):
         y_pred: tf.Tensor,
         sample_weight: tf.Tensor | None,
     ) -> dict[str, Any]:
-        """Takes a batch into the metrics, its mean NLL and its predictions; returns them all."""
+        """Takes a batch into the metrics, its mean NLL and its predictions; returns them all.
+
+        Metrics get the labels as the predictions are, `[n, 1]`: some would broadcast `[n]`.
+        """
         self.loss_tracker.update_state(loss, sample_weight=tf.shape(y)[0])
-        return self.compute_metrics(x, y, y_pred, sample_weight)
+        return self.compute_metrics(x, tf.expand_dims(y, 1), y_pred, sample_weight)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Makes the weights, now that the features' shape is known, where they are not there."""

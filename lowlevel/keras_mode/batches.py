@@ -50,11 +50,12 @@ def stacked(order: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
         yield short.reshape(1, -1)
 
 
-def unpack(batch: Any) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
+def unpack(batch: Any, dtype: str) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
     """Returns features, labels and sample weights or None of a batch from Keras, as vectors.
 
     Args:
         batch: features, labels, `[n]` or `[n, 1]`, and perhaps sample weights, likewise.
+        dtype: of the model, which labels and weights are brought to, integers too.
 
     Raises:
         ValueError: there are no labels, they have another shape, or there is more than one replica.
@@ -70,10 +71,13 @@ def unpack(batch: Any) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
     if y is None:
         raise ValueError("Expected labels as well as features, got no `y`: give both")
     rows = tf.shape(x)[:1]
-    return x, as_vector("y", y, rows), as_vector("sample_weight", sample_weight, rows)
+    y = tf.cast(as_vector("y", y, rows), dtype)
+    if sample_weight is not None:
+        sample_weight = tf.cast(as_vector("sample_weight", sample_weight, rows), dtype)
+    return x, y, sample_weight
 
 
-def as_vector(name: str, column: tf.Tensor | None, rows: tf.Tensor) -> tf.Tensor | None:
+def as_vector(name: str, column: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
     """Returns a column `[n]` or `[n, 1]` as `[n]`; Keras hands over either, as it was given.
 
     Once Keras has traced a step for both, not even the rank is known, and the shape is held in the
@@ -87,8 +91,6 @@ def as_vector(name: str, column: tf.Tensor | None, rows: tf.Tensor) -> tf.Tensor
     Raises:
         ValueError: it is known to have another shape.
     """
-    if column is None:
-        return None
     if column.shape.rank is None:
         # The elements of [1, n] are as many. No weight is updated before this is known.
         message = f"Expected `{name}` of shape [n] or [n, 1]"

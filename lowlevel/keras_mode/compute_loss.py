@@ -21,11 +21,16 @@ class ComputeLossModel(CustomModel):
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Updates the weights by one batch, as Keras does."""
-        return keras.Model.train_step(self, unpack(data))
+        return keras.Model.train_step(self, self.for_keras(data))
 
     def test_step(self, data: Any) -> dict[str, Any]:
         """Returns the metrics of one batch, as Keras does."""
-        return keras.Model.test_step(self, unpack(data))
+        return keras.Model.test_step(self, self.for_keras(data))
+
+    def for_keras(self, data: Any) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
+        """Returns features, labels `[n, 1]`, as metrics are to get them, and sample weights."""
+        x, y, sample_weight = unpack(data, self.variable_dtype)
+        return x, tf.expand_dims(y, 1), sample_weight
 
     def compute_loss(
         self,
@@ -36,6 +41,7 @@ class ComputeLossModel(CustomModel):
         training: bool = True,
     ) -> tf.Tensor:
         """Returns the objective, a scalar: the mean NLL and the penalties. `y_pred` is not used."""
+        y = tf.reshape(y, [-1])
         loss = self.loss_fn(x, y, row_shares(y, sample_weight), training)
         self.loss_tracker.update_state(loss, sample_weight=tf.shape(y)[0])
         return loss + sum(self.losses)

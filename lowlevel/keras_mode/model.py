@@ -102,7 +102,7 @@ class CustomModel(NLLModel):
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Updates the weights by one batch; returns the metrics from before the update."""
-        x, y, sample_weight = unpack(data)
+        x, y, sample_weight = unpack(data, self.variable_dtype)
         # For the compiled metrics, hence not as in training: without any, no graph has it.
         y_pred = self(x)
         with tf.GradientTape() as tape:
@@ -114,6 +114,7 @@ class CustomModel(NLLModel):
 
     def test_step(self, data: Any) -> dict[str, Any]:
         """Returns the metrics of one batch."""
-        x, y, sample_weight = unpack(data)
+        x, y, sample_weight = unpack(data, self.variable_dtype)
+        y_pred = self(x)
         loss = self.loss_fn(x, y, row_shares(y, sample_weight))
-        return self.report(loss, x, y, self(x), sample_weight)
+        return self.report(loss, x, y, y_pred, sample_weight)

@@ -70,7 +70,8 @@ def train(state: State, config: Config, table: data.Table, progress: Progress) -
     """
     batch_size = min(config.batch_size, table.rows)
     steps = -(-table.rows // batch_size)
-    blocks = data.blocks(table.columns, config.seed, progress.spans(state.epoch))
+    spans = progress.spans(state.epoch)
+    blocks = data.blocks(table.columns, config.seed, spans, progress.longest_span)
     state.model.compile(
         optimizer=state.optimizer,
         steps_per_execution=steps_per_execution(state.model, batch_size, steps),

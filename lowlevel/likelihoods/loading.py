@@ -166,6 +166,7 @@ def probe(name: str, likelihood: Likelihood) -> None:
     when a graph is made, and on a table of logits, which a check uses. NaN in a derivative is for
     the check to show, and to say what to do about it.
     """
+    _probe_attributes(f"Likelihood {name!r}", likelihood)
     lowest, highest = (float(np.clip(end, *likelihood.label_range)) for end in (-3, 3))
     for dtype in (tf.float32, tf.float64):
         z = tf.tile(tf.linspace(tf.constant(-3.0, dtype), 3.0, 7), [2])
@@ -179,6 +180,28 @@ def probe(name: str, likelihood: Likelihood) -> None:
             _probe_formula(f"Likelihood {name!r}: {quantity}", likelihood, quantity, arguments)
 
 
+def _probe_attributes(subject: str, likelihood: Likelihood) -> None:
+    """Raises ValueError unless a likelihood's attributes are of their kinds."""
+    try:
+        lowest, highest = map(float, likelihood.label_range)
+        ordered = lowest < highest
+    except (TypeError, ValueError):
+        ordered = False
+    if not ordered:
+        raise ValueError(
+            f"{subject}: expected `label_range` to be the lowest and the highest label, got "
+            f"{likelihood.label_range!r}."
+        )
+    predictors, names = likelihood.predictors, likelihood.metrics
+    if not isinstance(predictors, int) or predictors < 1:
+        raise ValueError(
+            f"{subject}: expected `predictors` to be a whole number of at least 1, got "
+            f"{predictors!r}."
+        )
+    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"{subject}: expected `metrics` to be a tuple of names, got {names!r}.")
+
+
 def _probe_formula(
     subject: str, likelihood: Likelihood, quantity: str, arguments: tuple[tf.Tensor, ...]
 ) -> None:
@@ -188,7 +211,7 @@ def _probe_formula(
         with tf.GradientTape() as tape:
             values = tf.convert_to_tensor(function(*arguments))
         _compile(function, arguments)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(f"{subject} fails: {in_one_line(error)}") from error
     if tape.watched_variables():
         raise ValueError(

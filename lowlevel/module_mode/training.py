@@ -61,7 +61,8 @@ def train(state: State, config: Config, table: data.Table, progress: Progress) -
     batch_size = min(config.batch_size, table.rows)
     columns = [data.aligned(column) for column in table.columns]
     run_steps = None
-    for block in data.blocks(columns, config.seed, progress.spans(state.epoch)):
+    spans = progress.spans(state.epoch)
+    for block in data.blocks(columns, config.seed, spans, progress.longest_span):
         tensors = batches.tensors(block)
         run_steps = run_steps or compile_steps(state, config, tensors)
         losses = call_for_all(run_steps, state, block.epochs, batch_size, tensors)

@@ -9,6 +9,7 @@ import json
 import math
 import os
 import pathlib
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -25,8 +26,8 @@ CONFIG, HISTORY, METRICS, WEIGHTS = FILES = (
     "metrics.json",
     "weights.npz",
 )
-# What a folder may hold to be replaced: a run, or one of each mode.
-_OWN = {*FILES, *TRAINING_MODES, *(f"{mode}/{name}" for mode in TRAINING_MODES for name in FILES)}
+# The files that a folder may hold to be replaced: a run's, or those of one of each mode.
+_OWN = {*FILES, *(f"{mode}/{name}" for mode in TRAINING_MODES for name in FILES)}
 # What a run's files need besides its weights, and what an epoch adds to them, amply.
 BASE_BYTES = 2**16
 EPOCH_BYTES = 2**6
@@ -65,21 +66,27 @@ def check_folder(folder: str, overwrite: bool) -> None:
             raise ValueError(_not_writable(folder, "a disk is mounted there: name a folder in it"))
         if path in (pathlib.Path.cwd(), *pathlib.Path.cwd().parents):
             raise ValueError(_not_writable(folder, "this is the working folder: name one in it"))
-        entries = list(path.iterdir()) if path.exists() else []
-        entries += [entry for mode in TRAINING_MODES for entry in path.glob(f"{mode}/*")]
-        names = sorted(str(entry.relative_to(path)) for entry in entries)
-        foreign = [name for name in names if name not in _OWN]
-        if foreign:
-            raise ValueError(
-                f"output_dir: expected a new or empty folder, got {folder}, which holds "
-                f"{foreign[0]}: name another"
-            )
-        if names and not overwrite:
-            raise ValueError(
-                f"output_dir: expected a new or empty folder, got {folder}, which holds a run: "
-                "name another, or replace it with --overwrite"
-            )
+        _check_content(path, folder, overwrite)
     check_room(folder, BASE_BYTES)
+
+
+def _check_content(path: pathlib.Path, folder: str, overwrite: bool) -> None:
+    """Raises ValueError unless a folder is new or empty, or a run that may be replaced."""
+    entries = list(path.iterdir()) if path.exists() else []
+    entries += [entry for mode in TRAINING_MODES for entry in path.glob(f"{mode}/*")]
+    for entry in sorted(entries):
+        name = str(entry.relative_to(path))
+        own = entry.is_dir() if name in TRAINING_MODES else name in _OWN and entry.is_file()
+        if not own:
+            raise ValueError(
+                f"output_dir: expected a new or empty folder, got {folder}, which holds {name}: "
+                "name another"
+            )
+    if entries and not overwrite:
+        raise ValueError(
+            f"output_dir: expected a new or empty folder, got {folder}, which holds a run: name "
+            "another, or replace it with --overwrite"
+        )
 
 
 def check_room(folder: str, needed: int) -> None:
@@ -88,6 +95,12 @@ def check_room(folder: str, needed: int) -> None:
         path = _path(folder)
         made = _make_parents(path)
         try:
+            free = shutil.disk_usage(path.parent).free
+            if needed > free:
+                raise ValueError(
+                    f"output_dir: expected room for the {needed} bytes that a run of so many "
+                    f"weights and epochs may take, got {free} free around {folder}"
+                )
             with _partial(path) as partial, (partial / "room").open("wb") as file:
                 os.posix_fallocate(file.fileno(), 0, needed)
             if path.exists() and not os.access(path, os.W_OK | os.X_OK):
@@ -101,18 +114,19 @@ def bytes_needed(config: Config, weights: int) -> int:
     return BASE_BYTES + EPOCH_BYTES * config.epochs + 8 * weights
 
 
-def write(folder: str, results: Mapping[str, Results]) -> None:
+def write(folder: str, results: Mapping[str, Results], overwrite: bool = False) -> None:
     """Puts the results of one run, or of several, into a folder: all of them, or none.
 
     They are written next to it, under another name, and then renamed. What was in its place is
-    gone after that; `check_folder` is to have agreed.
+    gone after that; it is looked at once more, since a run takes its time.
 
     Args:
         folder: made if it is not there; a leading ~ is the user's home.
         results: by the name of the folder within it; "" for the folder itself.
+        overwrite: as for `check_folder`.
 
     Raises:
-        ValueError: the folder cannot be made or written.
+        ValueError: the folder cannot be made or written, or holds something by now.
     """
     with _refusing(folder):
         path = _path(folder)
@@ -122,6 +136,7 @@ def write(folder: str, results: Mapping[str, Results]) -> None:
                 for name, result in results.items():
                     (partial / name).mkdir(exist_ok=True)
                     _write_files(partial / name, result)
+                _check_content(path, folder, overwrite)
                 _replace(path, partial)
         finally:
             # Those that are not empty stay.

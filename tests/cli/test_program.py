@@ -117,6 +117,22 @@ def test_a_full_disk_gets_one_clear_line(shell: str, data_dir: str, tmp_path: pa
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("shell", "wanted"),
+    [
+        ("{} --help > /dev/full", "cannot write to standard output: No space left on device"),
+        ("{} >&-", "expected an open standard output"),
+        ("TF_NUM_INTRAOP_THREADS=-5 {}", "TF_NUM_INTRAOP_THREADS: expected a whole number"),
+    ],
+)
+def test_surroundings_that_do_not_serve_get_one_clear_line(shell: str, wanted: str) -> None:
+    command = shell.format(f"{sys.executable} {ROOT / 'main.py'}")
+    finished = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert finished.returncode == 1
+    assert finished.stderr.startswith(f"main.py: {wanted}")
+    assert len(finished.stderr.splitlines()) == 1
+
+
 def test_with_standard_error_closed_it_runs_all_the_same(data_dir: str) -> None:
     command = f"{sys.executable} {ROOT / 'main.py'} --data_dir={data_dir} 2>&-"
     finished = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)

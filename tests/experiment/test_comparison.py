@@ -50,6 +50,15 @@ def test_float32_is_bit_for_bit_over_fifty_epochs(
     assert result.relative == 0.0
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("batch_size", [11, 40])
+def test_sample_weights_count_alike_to_the_bit(dtype: str, batch_size: int) -> None:
+    # Batches whose sizes have no exact inverse, and a short one.
+    table = wings.small_table(rows=53, dtype=dtype, weighted=True)
+    result = compare(table, batch_size=batch_size, learning_rate=0.05, optimizer="adam")
+    assert result.relative == 0.0
+
+
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_float64_agrees_after_every_epoch(optimizer: str, credit: Callable[[str], Table]) -> None:
     result = compare(credit("float64"), optimizer=optimizer, dtype="float64")

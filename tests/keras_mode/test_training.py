@@ -17,7 +17,7 @@ TABLE = wings.small_table()
 def stream(seed: int, batch_size: int, epochs: int = 3) -> tf.data.Dataset:
     """The batches of some epochs of `TABLE`."""
     spans = [range(start, min(start + 2, epochs)) for start in range(0, epochs, 2)]
-    blocks = data.blocks(TABLE.columns, seed, spans)
+    blocks = data.blocks(TABLE.columns, seed, spans, 2)
     return batches.dataset(blocks, TABLE.columns, batch_size)
 
 

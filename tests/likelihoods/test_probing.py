@@ -81,3 +81,29 @@ def test_a_mean_that_does_not_work_is_refused_in_one_line(mean: Mean, message: s
     with pytest.raises(ValueError, match=f"^Likelihood 'Custom': {message}") as caught:
         load(Custom(mean=mean))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        ("label_range", None),
+        ("label_range", (1, 0)),
+        ("label_range", "ab"),
+        ("predictors", "2"),
+        ("predictors", 0),
+        ("metrics", "accuracy"),
+    ],
+)
+def test_an_attribute_of_another_kind_is_refused_by_its_name(attribute: str, value: object) -> None:
+    faulty = Custom()
+    setattr(faulty, attribute, value)
+    with pytest.raises(ValueError, match=f"`{attribute}` to be .*, got "):
+        load(faulty)
+
+
+def test_a_formula_that_exits_does_not_end_the_program() -> None:
+    def leave(z: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        raise SystemExit(0)
+
+    with pytest.raises(ValueError, match="nll fails: SystemExit"):
+        load(Custom(leave))

@@ -55,7 +55,7 @@ def test_a_short_last_batch_counts_by_its_rows() -> None:
 
 def test_tensors_share_the_memory_of_a_block() -> None:
     column = data.aligned(np.arange(6.0))
-    (block,) = data.blocks([column], 0, [range(2)])
+    (block,) = data.blocks([column], 0, [range(2)], 2)
     orders, features = batches.tensors(block)
     np.testing.assert_array_equal(orders, block.orders)
     assert np.shares_memory(np.from_dlpack(features), column)

@@ -156,7 +156,7 @@ def test_a_write_that_fails_half_way_keeps_the_run_that_was_there(
     before = contents(folder.parent)
     monkeypatch.setattr(np, "savez", savez)
     with pytest.raises(raised, match=message):
-        write(str(folder), {"": results(1)})
+        write(str(folder), {"": results(1)}, overwrite=True)
     assert contents(folder.parent) == before
 
 
@@ -173,15 +173,29 @@ def test_a_replacement_that_fails_keeps_the_run_that_was_there(
 
     monkeypatch.setattr(pathlib.Path, "rename", second_fails)
     with pytest.raises(ValueError, match=r"^output_dir: .* \(Permission denied\)"):
-        write(str(folder), {"": results(1)})
+        write(str(folder), {"": results(1)}, overwrite=True)
     assert len(calls) == 3
     assert contents(folder.parent) == before
 
 
+def test_a_run_that_came_in_between_is_not_replaced_unasked(folder: pathlib.Path) -> None:
+    before = contents(folder.parent)
+    with pytest.raises(ValueError, match="which holds a run"):
+        write(str(folder), {"": results(1)})
+    assert contents(folder.parent) == before
+
+
+def test_files_that_came_in_between_are_kept(folder: pathlib.Path) -> None:
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match=r"which holds notes\.txt"):
+        write(str(folder), {"": results(1)}, overwrite=True)
+    assert (folder / "notes.txt").read_text() == "mine"
+
+
 def test_a_run_takes_the_place_of_another_whole(folder: pathlib.Path) -> None:
-    write(str(folder), {"module": results(1), "keras": results(2)})
+    write(str(folder), {"module": results(1), "keras": results(2)}, overwrite=True)
     assert {path.name for path in folder.iterdir()} == {"module", "keras"}
-    write(str(folder), {"": results(3)})
+    write(str(folder), {"": results(3)}, overwrite=True)
     assert {path.name for path in folder.iterdir()} == FILES
     assert seed_in(folder) == 3
     assert list(folder.parent.iterdir()) == [folder]
@@ -262,6 +276,12 @@ def test_links_in_a_circle_will_not_do(tmp_path: pathlib.Path) -> None:
         check_folder(str(tmp_path / "circle"), overwrite=False)
 
 
+def test_more_than_the_disk_has_is_refused_by_the_number_of_bytes(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(ValueError, match=rf"^output_dir: expected room for the {2**60} bytes"):
+        check_room(str(tmp_path / "a" / "run"), 2**60)
+    assert contents(tmp_path) == {}
+
+
 def test_a_disk_without_room_is_refused_and_left_as_it_was(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -273,8 +293,8 @@ def test_a_disk_without_room_is_refused_and_left_as_it_was(
 
     monkeypatch.setattr(run_folder.os, "posix_fallocate", refuse)
     with pytest.raises(ValueError, match=r"^output_dir: .* \(No space left on device\)"):
-        check_room(str(tmp_path / "a" / "run"), 2**40)
-    assert asked == [2**40]
+        check_room(str(tmp_path / "a" / "run"), 2**20)
+    assert asked == [2**20]
     assert contents(tmp_path) == {}
 
 
@@ -291,6 +311,6 @@ def test_a_link_to_a_folder_stays_one(tmp_path: pathlib.Path) -> None:
     link.symlink_to(tmp_path / "disk" / "runs")
     for seed in (1, 2):
         check_folder(str(link), overwrite=True)
-        write(str(link), {"": results(seed)})
+        write(str(link), {"": results(seed)}, overwrite=True)
         assert link.is_symlink()
         assert seed_in(tmp_path / "disk" / "runs") == seed

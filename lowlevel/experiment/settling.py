@@ -1,0 +1,90 @@
+"""What is known before training: whether settings, table, likelihood and process go together."""
+
+import dataclasses
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from lowlevel import startup
+from lowlevel.config import Config
+from lowlevel.data import Table
+from lowlevel.data.table import check_range
+from lowlevel.experiment.metrics import METRICS
+from lowlevel.likelihoods import Likelihood
+from lowlevel.likelihoods.loading import load
+
+# Of every weight: itself, its gradient, and an optimizer's two slots.
+COPIES = 4
+
+
+def settled(config: Config, table: Table) -> tuple[Config, Likelihood]:
+    """Returns a config with nothing left open, and its likelihood, both fit for a table.
+
+    Raises:
+        ValueError: see `experiment.train`.
+    """
+    check_types(config, table)
+    check_process()
+    if config.dtype not in (None, table.dtype):
+        raise ValueError(
+            f"Expected a table of the config's dtype, {config.dtype}, got {table.dtype}: "
+            "set one to the other, or leave the config's out"
+        )
+    threads = startup.start_devices(config.threads)
+    likelihood = load(config.likelihood)
+    for name in likelihood.metrics:
+        if name not in METRICS:
+            raise ValueError(
+                f"Expected `metrics` of the likelihood among {', '.join(METRICS)}, got {name}"
+            )
+    check_range("labels", table.labels, *likelihood.label_range)
+    config = dataclasses.replace(config, dtype=table.dtype, threads=threads)
+    check_numbers(config)
+    check_memory(config, table.features.shape[1], likelihood.predictors)
+    return config, likelihood
+
+
+def check_types(config: Config, table: Table) -> None:
+    """Raises ValueError unless these are a Config and a Table."""
+    for name, value, kind in (("config", config, Config), ("table", table, Table)):
+        if not isinstance(value, kind):
+            raise ValueError(
+                f"Expected `{name}` to be a lowlevel.{kind.__name__}, got a {type(value).__name__}"
+            )
+
+
+def check_process() -> None:
+    """Raises ValueError where the process is set up so that both modes would not train alike."""
+    if tf.config.functions_run_eagerly():
+        raise ValueError(
+            "Expected compiled functions, got tf.config.run_functions_eagerly(True): the loop "
+            "would run a step at a time, and to other bits; set it back"
+        )
+    if tf.distribute.has_strategy():
+        name = type(tf.distribute.get_strategy()).__name__
+        raise ValueError(f"Expected no distribution strategy, got {name}: train outside its scope")
+
+
+def check_numbers(config: Config) -> None:
+    """Raises ValueError for a number that the dtype would round to 0 or to infinity."""
+    limits = np.finfo(np.dtype(config.dtype))
+    for name in ("learning_rate", "l2"):
+        value = getattr(config, name)
+        if value and not float(limits.tiny) <= value <= float(limits.max):
+            raise ValueError(
+                f"{name}: expected a number that {config.dtype} can hold, from {limits.tiny:g} to "
+                f"{limits.max:g}, got {value}"
+            )
+
+
+def check_memory(config: Config, inputs: int, predictors: int) -> None:
+    """Raises ValueError for a model that the machine's memory cannot hold while it trains."""
+    item = np.dtype(config.dtype).itemsize
+    needed = COPIES * item * config.count_weights(inputs, predictors)
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > there:
+        raise ValueError(
+            f"hidden_units: expected a model that fits into {there / 2**30:.3g} GiB, got one that "
+            f"takes {needed / 2**30:.3g} GiB to train: use fewer"
+        )
