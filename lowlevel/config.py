@@ -211,7 +211,7 @@ class ModelSettings(CommonSettings):
     likelihood: Any = setting(
         "logit",
         Named("a name, FILE.py:NAME or a Likelihood"),
-        "of the label: logit, probit, cloglog, or your own as FILE.py:NAME",
+        "of the label: a name in lowlevel/likelihoods, logit say, or your own as FILE.py:NAME",
     )
     keras_hook: str = setting(
         "train_step",

@@ -11,7 +11,8 @@ def layer_seeds(seed: int, layers: int) -> list[int]:
         layers: how many are wanted.
 
     Returns:
-        Integers from 0 to 2**31 - 3: below what both TensorFlow and Keras take as it is.
+        Integers from 0 to 2**31 - 3: below what both TensorFlow and Keras take as it is. Of more
+        of them the first ones are the same.
     """
     words = np.random.SeedSequence(seed).generate_state(layers, np.uint64)
     return [int(word % (2**31 - 2)) for word in words]

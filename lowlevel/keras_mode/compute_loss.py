@@ -15,9 +15,12 @@ class ComputeLossModel(CustomModel):
     """Keras's own steps, and a custom `compute_loss`.
 
     Keras's step calls the model, as in training, before it asks for the loss, which calls the
-    layers again: for layers that keep count of it, such as BatchNormalization, use `CustomModel`,
-    whose other call is not as in training.
+    layers again. A layer that keeps count of that, such as Dropout, would be a step ahead.
     """
+
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Returns E[y | x], never as in training: the one call as in training is the loss's."""
+        return super().call(x)
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Updates the weights by one batch, as Keras does."""

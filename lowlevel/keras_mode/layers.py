@@ -1,10 +1,13 @@
 """The layers: Standardize, Dense and Logistic as Keras layers."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from lowlevel.config import ModelSettings
+from lowlevel.data import Table, moments
 from lowlevel.keras_mode.saving import likelihood_from_config, likelihood_to_config
 from lowlevel.likelihoods import LIKELIHOODS, Likelihood
 
@@ -27,6 +30,40 @@ class Standardize(keras.layers.Layer):
 # Ready-made: custom layers and Keras's mix freely.
 Dense = keras.layers.Dense
 Sequential = keras.Sequential
+
+
+def hidden_layers(
+    settings: ModelSettings, table: Table, seeds: Sequence[int]
+) -> keras.Sequential | None:
+    """Returns the layers before the output layer, if there are any.
+
+    Args:
+        settings: what a run asks for.
+        table: of which the first layer's inputs are.
+        seeds: one for each hidden layer's initial weights.
+    """
+    layers: list[keras.layers.Layer] = []
+    if settings.standardize:
+        layers.append(Standardize(name="standardize", dtype=table.dtype))
+        layers[0].build(table.features.shape)
+        layers[0].set_weights(moments(table.features))
+    for index, units in enumerate(settings.hidden_units):
+        layers.append(
+            Dense(
+                units,
+                settings.activation,
+                kernel_initializer=keras.initializers.GlorotUniform(seeds[index]),
+                kernel_regularizer=penalty(settings.l2),
+                name=f"dense_{index}",
+                dtype=table.dtype,
+            )
+        )
+    return Sequential(layers, name="nn_block") if layers else None
+
+
+def penalty(l2: float) -> keras.regularizers.Regularizer | None:
+    """Returns the penalty on a kernel, l2 times the sum of its squares; None where l2 is 0."""
+    return keras.regularizers.L2(l2) if l2 else None
 
 
 def linear_predictor(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:

@@ -11,7 +11,7 @@ from lowlevel.config import Config, ModelSettings
 from lowlevel.keras_mode import batches
 from lowlevel.keras_mode.base import floatx
 from lowlevel.keras_mode.compute_loss import MODELS
-from lowlevel.keras_mode.layers import Dense, Logistic, Sequential, Standardize
+from lowlevel.keras_mode.layers import Logistic, hidden_layers, penalty
 from lowlevel.keras_mode.model import CustomModel
 from lowlevel.keras_mode.optimizers import make_optimizer
 from lowlevel.likelihoods import Likelihood
@@ -21,31 +21,12 @@ from lowlevel.progress import Progress, State, steps_per_call
 def build(settings: ModelSettings, likelihood: Likelihood, table: data.Table) -> CustomModel:
     """Returns the untrained model that a run asks for; the table gives its inputs' moments."""
     seeds = data.layer_seeds(settings.seed, len(settings.hidden_units) + 1)
-    layers: list[keras.layers.Layer] = []
-    if settings.standardize:
-        layers.append(Standardize(name="standardize", dtype=table.dtype))
-    common: dict[str, Any] = {
-        "kernel_regularizer": keras.regularizers.L2(settings.l2) if settings.l2 else None,
-        "dtype": table.dtype,
-    }
-    for index, units in enumerate(settings.hidden_units):
-        start = keras.initializers.GlorotUniform(seeds[index])
-        layers.append(
-            Dense(
-                units,
-                settings.activation,
-                kernel_initializer=start,
-                name=f"dense_{index}",
-                **common,
-            )
-        )
-    start = keras.initializers.RandomNormal(stddev=0.05, seed=seeds[-1])
-    logistic = Logistic(likelihood, start, **common)
-    nn_block = Sequential(layers, name="nn_block") if layers else None
+    nn_block = hidden_layers(settings, table, seeds)
+    output_seed = seeds[len(settings.hidden_units)]
+    start = keras.initializers.RandomNormal(stddev=0.05, seed=output_seed)
+    logistic = Logistic(likelihood, start, penalty(settings.l2), dtype=table.dtype)
     model = MODELS[settings.keras_hook](nn_block, logistic, dtype=table.dtype)
     model.build((None, table.features.shape[1]))
-    if settings.standardize:
-        layers[0].set_weights(data.moments(table.features))
     return model
 
 

@@ -1,5 +1,7 @@
 """The likelihoods that ship. To add one: a class in a file of its own, and its line below."""
 
+from importlib import import_module
+
 from lowlevel.likelihoods.base import Likelihood, check_labels, derivative_in_z, in_float64
 from lowlevel.likelihoods.cloglog import ComplementaryLogLog
 from lowlevel.likelihoods.differentiable import (
@@ -11,10 +13,15 @@ from lowlevel.likelihoods.differentiable import (
 from lowlevel.likelihoods.logit import Logit
 from lowlevel.likelihoods.probit import Probit
 
+# Each class by its likelihood's name, which is also that of its file.
+CLASSES = {
+    "logit": "Logit",
+    "probit": "Probit",
+    "cloglog": "ComplementaryLogLog",
+}
+
 LIKELIHOODS: dict[str, Likelihood] = {
-    "logit": Logit(),
-    "probit": Probit(),
-    "cloglog": ComplementaryLogLog(),
+    name: getattr(import_module(f"{__name__}.{name}"), kind)() for name, kind in CLASSES.items()
 }
 
 __all__ = [

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
+from lowlevel.config import ModelSettings
+from lowlevel.data import Table, moments
 from lowlevel.likelihoods import Likelihood
 
 ACTIVATIONS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
@@ -97,6 +99,27 @@ class Sequential(tf.Module):
         for layer in self.layers:
             x = layer(x, training=training)
         return x
+
+
+def hidden_layers(settings: ModelSettings, table: Table, seeds: Sequence[int]) -> Sequential | None:
+    """Returns the layers before the output layer, if there are any.
+
+    Args:
+        settings: what a run asks for.
+        table: of which the first layer's inputs are.
+        seeds: one for each hidden layer's initial weights.
+    """
+    layers: list[tf.Module] = []
+    if settings.standardize:
+        layers.append(Standardize(*moments(table.features)))
+    inputs = table.features.shape[1]
+    for index, units in enumerate(settings.hidden_units):
+        name = f"dense_{index}"
+        layers.append(
+            Dense(inputs, units, settings.activation, seeds[index], table.dtype, name, settings.l2)
+        )
+        inputs = units
+    return Sequential(layers) if layers else None
 
 
 def penalties(kernel: tf.Variable, l2: float) -> list[tf.Tensor]:

@@ -9,7 +9,7 @@ from lowlevel import data
 from lowlevel.config import Config, ModelSettings
 from lowlevel.likelihoods import Likelihood
 from lowlevel.module_mode import batches
-from lowlevel.module_mode.layers import Dense, Logistic, Sequential, Standardize
+from lowlevel.module_mode.layers import Logistic, hidden_layers
 from lowlevel.module_mode.model import CustomModel
 from lowlevel.module_mode.optimizers import make_optimizer
 from lowlevel.progress import Progress, State, steps_per_call
@@ -18,26 +18,12 @@ from lowlevel.shares import row_shares
 
 def build(settings: ModelSettings, likelihood: Likelihood, table: data.Table) -> CustomModel:
     """Returns the untrained model that a run asks for; the table gives its inputs' moments."""
-    inputs = table.features.shape[1]
     seeds = data.layer_seeds(settings.seed, len(settings.hidden_units) + 1)
-    layers: list[tf.Module] = []
-    if settings.standardize:
-        layers.append(Standardize(*data.moments(table.features)))
-    for index, units in enumerate(settings.hidden_units):
-        layers.append(
-            Dense(
-                inputs,
-                units,
-                settings.activation,
-                seeds[index],
-                table.dtype,
-                f"dense_{index}",
-                settings.l2,
-            )
-        )
-        inputs = units
-    logistic = Logistic(inputs, likelihood, seeds[-1], table.dtype, l2=settings.l2)
-    return CustomModel(Sequential(layers) if layers else None, logistic)
+    nn_block = hidden_layers(settings, table, seeds)
+    inputs = (table.features.shape[1], *settings.hidden_units)[-1]
+    output_seed = seeds[len(settings.hidden_units)]
+    logistic = Logistic(inputs, likelihood, output_seed, table.dtype, l2=settings.l2)
+    return CustomModel(nn_block, logistic)
 
 
 def start(config: Config, likelihood: Likelihood, table: data.Table) -> State:
@@ -127,13 +113,18 @@ def call_for_all(
 
 
 def named_weights(model: CustomModel, trainable_only: bool = False) -> dict[str, np.ndarray]:
-    """Returns every array of the model by name, `layer/variable`, first layer first."""
+    """Returns every array of the model by name, `layer/variable`, first layer first.
+
+    A whole number is a layer's state, such as a count for its random numbers, and no weight.
+    """
     layers = (*(model.nn_block.layers if model.nn_block else ()), model.logistic)
     return {
         f"{layer.name}/{name}": value.numpy()
         for layer in layers
         for name, value in vars(layer).items()
-        if isinstance(value, tf.Variable) and (value.trainable or not trainable_only)
+        if isinstance(value, tf.Variable)
+        and value.dtype.is_floating
+        and (value.trainable or not trainable_only)
     }
 
 

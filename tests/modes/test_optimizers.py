@@ -1,16 +1,25 @@
 """Each optimizer's updates, in both modes, against Keras's own of the same settings."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from lowlevel.config import OPTIMIZERS, Config
+from lowlevel.config import OPTIMIZERS, Config, Number, TrainingSettings
 from lowlevel.keras_mode import optimizers as keras_optimizers
 from lowlevel.module_mode import optimizers as module_optimizers
 
 RATE = 0.01
 FILES = {"module_mode": module_optimizers, "keras_mode": keras_optimizers}
+
+# Every other number that training depends on, away from its default.
+NUMBERS = {
+    field.name: 0.25
+    for field in dataclasses.fields(TrainingSettings)
+    if isinstance(field.metadata["within"], Number) and field.name != "learning_rate"
+}
 
 every_optimizer = pytest.mark.parametrize("name", OPTIMIZERS)
 
@@ -38,7 +47,7 @@ def test_both_modes_have_every_optimizer(name: str, wing: str) -> None:
 def test_a_hundred_updates_are_keras_updates_to_the_bit(name: str) -> None:
     start = [tf.ones([3, 2]), tf.zeros([2])]
     ours, theirs = [tf.Variable(x) for x in start], [keras.Variable(x) for x in start]
-    settings = Config(optimizer=name, learning_rate=RATE)
+    settings = Config(optimizer=name, learning_rate=RATE, **NUMBERS)
     optimizer = module_optimizers.make_optimizer(settings, ours)
     reference = keras_optimizers.make_optimizer(settings, theirs)
     assert type(reference).__module__.startswith("keras."), (
