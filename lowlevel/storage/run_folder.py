@@ -175,6 +175,10 @@ def _replace(path: pathlib.Path, partial: pathlib.Path) -> None:
 @contextlib.contextmanager
 def _partial(path: pathlib.Path) -> Iterator[pathlib.Path]:
     """Makes a folder in a hidden one next to a path, on the same disk, which is removed again."""
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise PermissionError(
+            errno.EACCES, f"{path.parent}, where they are written first, is read-only"
+        )
     with tempfile.TemporaryDirectory(
         prefix=".lowlevel-", dir=path.parent, ignore_cleanup_errors=True
     ) as hidden:

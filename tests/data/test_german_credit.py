@@ -3,10 +3,12 @@
 import pathlib
 import shutil
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_datasets as tfds
 
 from lowlevel.data import german_credit
 from lowlevel.data.german_credit import COLUMNS, SOURCE, load_german_credit
@@ -107,3 +109,18 @@ def test_a_prepared_table_in_another_order_is_refused(prepared: pathlib.Path) ->
 def test_a_prepared_table_is_prepared_anew_once_it_is_deleted(prepared: pathlib.Path) -> None:
     shutil.rmtree(prepared / german_credit.NAME)
     assert load_german_credit("float32", str(prepared)).rows == 1000
+
+
+@pytest.mark.parametrize("error", [FileExistsError, OSError])
+def test_a_table_that_another_process_prepares_meanwhile_is_taken(
+    error: type[OSError], tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = type(tfds.builder(german_credit.NAME, data_dir=tmp_path))
+    prepare = kind.download_and_prepare
+
+    def come_second(builder: Any, **kwargs: Any) -> None:
+        prepare(builder, **kwargs)
+        raise error("cannot rename: it is there")
+
+    monkeypatch.setattr(kind, "download_and_prepare", come_second)
+    assert load_german_credit("float32", str(tmp_path)).rows == 1000
