@@ -61,12 +61,12 @@ class Progress:
             ValueError: an observer is no function.
         """
         self.settings = settings
-        self.observers = (observers,) if callable(observers) else tuple(observers or ())
-        for observer in self.observers:
-            if not callable(observer):
-                raise ValueError(
-                    f"Expected observers to be functions of (epochs, state), got {observer!r}"
-                )
+        given = [observers] if callable(observers) else observers
+        if not isinstance(given, Sequence) or not all(map(callable, given)):
+            raise ValueError(
+                f"Expected observers to be functions of (epochs, state), got {observers!r}"
+            )
+        self.observers = tuple(given)
         self.history: list[Epoch] = []
         self.shown = 0
         self.start = time.perf_counter()

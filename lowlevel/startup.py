@@ -7,6 +7,8 @@ import signal
 import sys
 from collections.abc import Iterator
 
+MOST_THREADS = 1024
+
 # A shell that waits for a word, and where none comes, since the process is gone, shows what was
 # held back.
 _WATCHER = 'read -r word; test "$word" || exec cat /proc/self/fd/2'
@@ -73,9 +75,12 @@ def _started(threads: int) -> int:
 def _usable_threads() -> int:
     """Returns how many threads the environment says, or else as many as there are processors."""
     name = "TF_NUM_INTRAOP_THREADS"
-    text = os.environ.get(name, "0")
-    if not text.isdecimal():
-        raise ValueError(f"{name}: expected a whole number, got {text!r}: unset it, or set it anew")
+    text = os.environ.get(name) or "0"
+    if not (text.isascii() and text.isdecimal() and int(text) <= MOST_THREADS):
+        raise ValueError(
+            f"{name}: expected a whole number of at most {MOST_THREADS}, got {text!r}: unset it, "
+            "or set it anew"
+        )
     return int(text) or len(os.sched_getaffinity(0))
 
 

@@ -35,10 +35,10 @@ class Table:
             raise ValueError(
                 f"Expected `features` of shape [rows, columns], got {list(features.shape)}"
             )
-        if features.dtype not in (np.float16, np.float32):
-            features = features.astype(np.float64, copy=False)
-        elif features.dtype == np.float16:
-            features = features.astype(np.float32)
+        # By its size, since files of other machines may hold it in another order of bytes.
+        small = features.dtype.kind == "f" and features.dtype.itemsize <= 4
+        with np.errstate(over="ignore"):
+            features = features.astype(np.float32 if small else np.float64, copy=False)
         _check_finite("features", features)
         object.__setattr__(self, "features", features)
         object.__setattr__(self, "labels", self._column("labels", self.labels))
@@ -99,10 +99,11 @@ def check_range(name: str, values: np.ndarray, lowest: float, highest: float) ->
 
 def _numbers(name: str, values: Any) -> np.ndarray:
     """Returns real numbers as an array; raises ValueError for anything else."""
-    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+    masked = _count_masked(values)
+    if masked:
         raise ValueError(
-            f"Expected `{name}` without masked values, got {np.ma.count_masked(values)} of them: "
-            "fill them, or leave those rows out"
+            f"Expected `{name}` without masked values, got {masked} of them: fill them, or leave "
+            "those rows out"
         )
     try:
         array = np.asarray(values)
@@ -114,6 +115,13 @@ def _numbers(name: str, values: Any) -> np.ndarray:
             f"Expected `{name}` of numbers, got {array.dtype} from {type(values).__name__}"
         )
     return array
+
+
+def _count_masked(values: Any) -> int:
+    """Returns how many values are masked, in an array or in a list of such."""
+    if isinstance(values, (list, tuple)):
+        return sum(map(_count_masked, values))
+    return int(np.ma.count_masked(values)) if isinstance(values, np.ma.MaskedArray) else 0
 
 
 def _check_finite(name: str, array: np.ndarray) -> None:

@@ -10,7 +10,7 @@ import tensorflow as tf
 from lowlevel.config import Config
 from lowlevel.data import Table
 from lowlevel.experiment import metrics, modes
-from lowlevel.experiment.settling import settled
+from lowlevel.experiment.settling import base_rate, settled
 from lowlevel.likelihoods import Likelihood
 from lowlevel.progress import Epoch, Observer, Progress, State, check_finite
 
@@ -66,6 +66,7 @@ def train(
     """
     wing = modes.load(mode)
     config, likelihood = settled(config, table)
+    base_rate_nll = base_rate(likelihood, table)
     state = wing.start(config, likelihood, table)
     progress = Progress(config, observers)
     wing.train(state, config, table, progress)
@@ -75,7 +76,7 @@ def train(
         config,
         progress.history,
         evaluate(wing, state.model, likelihood, table),
-        likelihood.base_rate_nll(table.labels, table.sample_weight),
+        base_rate_nll,
         wing.named_weights(state.model),
         state,
     )

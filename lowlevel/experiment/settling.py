@@ -10,6 +10,7 @@ from lowlevel import startup
 from lowlevel.config import Config
 from lowlevel.data import Table
 from lowlevel.data.table import check_range
+from lowlevel.errors import in_one_line
 from lowlevel.experiment.metrics import METRICS
 from lowlevel.likelihoods import Likelihood
 from lowlevel.likelihoods.loading import load
@@ -43,6 +44,20 @@ def settled(config: Config, table: Table) -> tuple[Config, Likelihood]:
     check_numbers(config)
     check_memory(config, table.features.shape[1], likelihood.predictors)
     return config, likelihood
+
+
+def base_rate(likelihood: Likelihood, table: Table) -> float | None:
+    """Returns the mean NLL of the best constant prediction, or None, as a likelihood has it.
+
+    Raises:
+        ValueError: it fails, or gives something else.
+    """
+    try:
+        found = likelihood.base_rate_nll(table.labels, table.sample_weight)
+        return None if found is None else float(found)
+    # A user's likelihood may raise anything.
+    except Exception as error:
+        raise ValueError(f"base_rate_nll fails: {in_one_line(error)}") from error
 
 
 def check_types(config: Config, table: Table) -> None:

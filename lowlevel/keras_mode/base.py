@@ -50,8 +50,15 @@ class NLLModel(keras.Model):
     nn_block: keras.layers.Layer | None
     logistic: Logistic
 
-    fit, evaluate, predict = map(
-        in_own_floatx, (keras.Model.fit, keras.Model.evaluate, keras.Model.predict)
+    fit, evaluate, predict, train_on_batch, test_on_batch = map(
+        in_own_floatx,
+        (
+            keras.Model.fit,
+            keras.Model.evaluate,
+            keras.Model.predict,
+            keras.Model.train_on_batch,
+            keras.Model.test_on_batch,
+        ),
     )
 
     def __init__(self, **kwargs: Any) -> None:

@@ -193,12 +193,12 @@ def _probe_attributes(subject: str, likelihood: Likelihood) -> None:
             f"{likelihood.label_range!r}."
         )
     predictors, names = likelihood.predictors, likelihood.metrics
-    if not isinstance(predictors, int) or predictors < 1:
+    if type(predictors) is not int or predictors < 1:
         raise ValueError(
             f"{subject}: expected `predictors` to be a whole number of at least 1, got "
             f"{predictors!r}."
         )
-    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+    if not isinstance(names, tuple) or not all(isinstance(name, str) for name in names):
         raise ValueError(f"{subject}: expected `metrics` to be a tuple of names, got {names!r}.")
 
 

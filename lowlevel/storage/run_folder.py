@@ -10,7 +10,9 @@ import math
 import os
 import pathlib
 import shutil
+import signal
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -91,7 +93,7 @@ def _check_content(path: pathlib.Path, folder: str, overwrite: bool) -> None:
 
 def check_room(folder: str, needed: int) -> None:
     """Raises ValueError unless a folder's disk has room for so many bytes, and can be written."""
-    with _refusing(folder):
+    with _refusing(folder), _uninterrupted():
         path = _path(folder)
         made = _make_parents(path)
         try:
@@ -128,7 +130,7 @@ def write(folder: str, results: Mapping[str, Results], overwrite: bool = False) 
     Raises:
         ValueError: the folder cannot be made or written, or holds something by now.
     """
-    with _refusing(folder):
+    with _refusing(folder), _uninterrupted():
         path = _path(folder)
         made = _make_parents(path)
         try:
@@ -160,6 +162,8 @@ def _write_files(path: pathlib.Path, results: Results) -> None:
 
 def _replace(path: pathlib.Path, partial: pathlib.Path) -> None:
     """Renames a folder to a path that is free, an empty folder, or a run to be replaced."""
+    if path.exists():
+        shutil.copymode(path, partial)
     if not path.exists() or not any(path.iterdir()):
         partial.rename(path)
         return
@@ -170,6 +174,24 @@ def _replace(path: pathlib.Path, partial: pathlib.Path) -> None:
     except BaseException:
         replaced.rename(path)
         raise
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Has Ctrl-C and SIGTERM wait: folders are made and renamed in more steps than one."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {n: signal.signal(n, lambda number, frame: came.append(number)) for n in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if came:
+        signal.raise_signal(came[0])
 
 
 @contextlib.contextmanager

@@ -96,6 +96,7 @@ def test_a_column_of_labels_and_one_of_weights_are_taken_as_the_rows() -> None:
             "Expected `features` without masked values, got 2 of them: fill them, or leave",
         ),
         ((FEATURES, np.ma.masked_equal([0, 9, 1], 9)), "`labels` without masked values, got 1 of"),
+        (([np.ma.masked_equal([1, 9], 9)] * 3, [0, 1, 0]), "without masked values, got 3 of"),
     ],
 )
 def test_a_table_that_cannot_be_trained_on_is_refused_in_one_line(
@@ -124,3 +125,9 @@ def test_a_constant_column_is_divided_by_1_and_comes_out_as_0(dtype: str) -> Non
     mean, deviation = moments(column)
     np.testing.assert_array_equal(deviation, 1)
     np.testing.assert_array_equal(column - mean, 0)
+
+
+def test_float32_in_another_order_of_bytes_stays_float32() -> None:
+    table = Table(FEATURES.astype(">f4"), [0, 1, 0])
+    assert table.dtype == "float32"
+    np.testing.assert_array_equal(table.features, FEATURES.astype(np.float32))

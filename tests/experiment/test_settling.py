@@ -54,6 +54,24 @@ def test_other_objects_are_refused(config: Any, table: Any, message: str) -> Non
 def test_observers_that_are_no_functions_are_refused_before_training() -> None:
     with pytest.raises(ValueError, match="Expected observers to be functions"):
         experiment.train("module", Config(), TABLE, [1])
+    with pytest.raises(ValueError, match="Expected observers to be functions"):
+        experiment.train("module", Config(), TABLE, 3)
+
+
+class NoBase(Logit):
+    """Fails where the labels are looked at."""
+
+    def base_rate_nll(self, labels: np.ndarray, sample_weight: np.ndarray | None) -> float:
+        return 1 / 0
+
+
+def test_a_base_rate_that_fails_does_so_before_training() -> None:
+    seen: list[int] = []
+    with pytest.raises(ValueError, match="base_rate_nll fails: ZeroDivisionError"):
+        experiment.train(
+            "module", Config(likelihood=NoBase()), TABLE, lambda epochs, state: seen.append(1)
+        )
+    assert not seen
 
 
 def test_one_observer_need_not_be_in_a_list() -> None:

@@ -91,7 +91,9 @@ def test_a_mean_that_does_not_work_is_refused_in_one_line(mean: Mean, message: s
         ("label_range", "ab"),
         ("predictors", "2"),
         ("predictors", 0),
+        ("predictors", True),
         ("metrics", "accuracy"),
+        ("metrics", None),
     ],
 )
 def test_an_attribute_of_another_kind_is_refused_by_its_name(attribute: str, value: object) -> None:

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import pathlib
+import signal
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -314,3 +315,32 @@ def test_a_link_to_a_folder_stays_one(tmp_path: pathlib.Path) -> None:
         write(str(link), {"": results(seed)}, overwrite=True)
         assert link.is_symlink()
         assert seed_in(tmp_path / "disk" / "runs") == seed
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_waits_until_one_run_has_taken_the_place_of_the_other(
+    number: int, folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[int] = []
+    before = signal.signal(number, lambda given, frame: heard.append(seed_in(folder)))
+    rename = pathlib.Path.rename
+
+    def interrupted(path: pathlib.Path, target: pathlib.Path) -> pathlib.Path:
+        moved = rename(path, target)
+        signal.raise_signal(number)
+        return moved
+
+    monkeypatch.setattr(pathlib.Path, "rename", interrupted)
+    try:
+        write(str(folder), {"": results(1)}, overwrite=True)
+    finally:
+        signal.signal(number, before)
+    assert heard == [1]
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_a_folder_keeps_its_permissions(tmp_path: pathlib.Path) -> None:
+    folder = tmp_path / "private"
+    folder.mkdir(mode=0o700)
+    write(str(folder), {"": results(1)})
+    assert folder.stat().st_mode & 0o777 == 0o700
