@@ -1,158 +1,312 @@
 """Gradients as found against central differences: what is wrong with them, by name."""
 
-from collections.abc import Iterable, Sequence
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
-from lowlevel.checks.subject import Subject
+from lowlevel.checks import causes
+from lowlevel.checks.subject import Subject, Target, flat
+from lowlevel.checks.trials import Prober, Trial
 from lowlevel.checks.verdicts import (
     FACTOR,
     NONE,
     NOT_FINITE,
+    PRECISION_LOST,
     SWAPPED,
+    TRANSPOSED,
+    UNDECIDED,
+    UPSTREAM_IGNORED,
+    UPSTREAM_SQUARED,
     WRONG_DTYPE,
     WRONG_SHAPE,
     WRONG_SIGN,
     WRONG_VALUE,
+    ZERO,
     Finding,
-    times,
 )
 
-# Where a function bends sharply a shorter step is better, though rounding shows more.
-_STEP_SCALES = (1.0, 2.0**-4, 2.0**-8)
+# Relative error from which a gradient is wrong, if differences are better than that.
+TOLERANCES = {np.dtype(np.float64): 1e-8, np.dtype(np.float32): 1e-3}
+# A fault that so many numbers have shown need not be shown as carefully by the rest.
+_ENOUGH = 20
+# What float32 makes of a number is off by less.
+_SINGLE = 1e-6
+_FINITE_ADVICE = "rewrite it so that nothing overflows, in tf.where's other branch either"
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How thorough a check is, and how strict.
+
+    Attributes:
+        tolerance: relative error that passes; None for what suits the dtype.
+        exhaustive_below: the most numbers of a target that are each tried.
+        seed: of random directions and upstream gradients.
+        directions: how many of them are tried in a target with more numbers.
+    """
+
+    tolerance: float | None = None
+    exhaustive_below: int = 1000
+    seed: int = 0
+    directions: int = 12
 
 
 class Comparison:
-    """One target's gradient as found and as expected."""
+    """One target's gradients, found with several upstream gradients, and what they should be."""
 
-    def __init__(self, name: str, found: tf.Tensor | None, target: tf.Tensor | tf.Variable) -> None:
-        """Takes what was found; `expect` takes the rest."""
-        self.name = name
-        self.target = target
-        self.found: Any = None if found is None else np.asarray(found)
+    def __init__(
+        self,
+        subject: Subject,
+        target: Target,
+        found: Sequence[np.ndarray | None],
+        weights: np.ndarray,
+        settings: Settings,
+    ) -> None:
+        """Takes gradients for the first of some upstream gradients, the rows of `weights`."""
+        self.subject, self.target, self.settings = subject, target, settings
+        self.name = target.name
+        self.raw = list(found)
+        self.shape_fault = self._shape_fault()
+        # None says that nothing depends on the target.
+        zeros = np.zeros_like(target.start)
+        self.found = [zeros if g is None or self.shape_fault else g for g in found]
+        self.finite = np.all([np.isfinite(g) for g in self.found], axis=0)
+        kept = [np.where(self.finite, g, 0) for g in self.found]
+        coarse = max(
+            (target.dtype, *(v.dtype for v in subject.value)), key=lambda d: np.finfo(d).eps
+        )
+        tolerance = settings.tolerance or TOLERANCES[coarse]
+        self.prober = Prober(subject, target, weights, kept, tolerance)
+        self.exhaustive = target.start.size <= settings.exhaustive_below
+        self.trials: list[Trial] = []
+        self.places: list[Trial] = []
 
-    def expect(self, subject: Subject, number: int, upstream: np.ndarray) -> "Comparison":
-        """Works out what is expected; among several steps, the one that suits the gradient best."""
-        self.relative = subject.tolerance.relative
-        self.expected = subject.expected(number, upstream, _STEP_SCALES[0])
-        size = max(1.0, largest(self.expected), np.abs(upstream * subject.value).sum() / 100)
-        self.absolute = subject.tolerance.absolute * size
-        for scale in _STEP_SCALES[1:]:
-            if np.isfinite(self.expected).all() and (self.fault() or not self.wrong):
-                break
-            other = subject.expected(number, upstream, scale)
-            found = self.expected if self.fault() else self.found
-            nearer = ~(np.abs(found - self.expected) <= np.abs(found - other))
-            self.expected = np.where(nearer, other, self.expected)
-        if not np.isfinite(self.expected).all():
-            raise ValueError(
-                f"Expected finite values next to {self.name}, got others: move it further inside "
-                "the function's domain"
-            )
+    def run(self) -> "Comparison":
+        """Tries every number, or random directions and, where one is off, ever fewer numbers."""
+        if self.shape_fault:
+            return self
+        indices = np.flatnonzero(self.finite)
+        if self.exhaustive:
+            for index in indices:
+                quick = len([t for t in self.trials if t.wrong.any()]) >= _ENOUGH
+                self.trials.append(self.prober.element(int(index), quick))
+            self.places = self.trials
+        elif indices.size:
+            generator = np.random.default_rng(self.settings.seed)
+            for _ in range(self.settings.directions):
+                direction = self.prober.random(generator, indices)
+                self.trials.append(self.prober.along(direction))
+            self._bisect(max(self.trials, key=lambda trial: trial.off))
         return self
 
-    def fault(self) -> str:
-        """Returns what is wrong with the gradient as an array; empty if nothing is."""
-        if self.found is None:
-            return NONE
-        if self.found.shape != tuple(self.target.shape):
-            return WRONG_SHAPE
-        if self.found.dtype != self.target.dtype.as_numpy_dtype:
-            return WRONG_DTYPE
-        return "" if np.isfinite(self.found).all() else NOT_FINITE
+    def wrong(self, upstream: int) -> bool:
+        """Whether the gradient is wrong for an upstream gradient."""
+        return any(trial.wrong[upstream] for trial in self.places)
 
-    def is_near(self, expected: np.ndarray) -> bool:
-        """Whether the gradient found is the one given, to within the tolerance."""
-        if self.found.shape != expected.shape:
+    def matches(self, gradients: np.ndarray, upstream: int) -> bool:
+        """Whether an array is what is expected for an upstream gradient, not by chance alone."""
+        if gradients.shape != self.target.start.shape or not self.trials:
             return False
-        allowed = self.relative * np.abs(expected) + self.absolute
-        return bool((np.abs(self.found - expected) <= allowed).all())
-
-    @property
-    def wrong(self) -> bool:
-        """Whether the gradient found is not the one expected."""
-        return not self.is_near(self.expected)
-
-    def factor(self) -> float:
-        """Returns what times the expected gradient was found; 0 if nothing is."""
-        product, square = np.sum(self.found * self.expected), np.sum(self.expected**2)
-        factor = product / square if square else 0.0
-        if abs(factor) < self.relative or not self.is_near(factor * self.expected):
-            return 0.0
-        # One number alone is a multiple of any other: only a plain factor is believed then.
-        if np.count_nonzero(np.abs(self.expected) > self.absolute) > 1:
-            return factor
-        plain = any(abs(k - round(k)) <= 1e-3 * abs(k) for k in (factor, 1 / factor))
-        return factor if plain else 0.0
-
-    def figures(self) -> str:
-        """Returns the worst number found, and the one expected."""
-        index = worst(np.abs(self.found - self.expected))
-        return (
-            f"{at(index)}{self.found[index]:.6g}, by central differences {self.expected[index]:.6g}"
+        given = np.array([trial.direction.along(gradients) for trial in self.trials])
+        expected, error = self._expected(upstream)
+        allowed = error + max(self.prober.tolerance, _SINGLE) * np.abs(expected)
+        return bool(
+            (np.abs(given - expected) <= allowed).all() and (np.abs(expected) > error).any()
         )
+
+    def findings(self, others: Iterable["Comparison"] = ()) -> list[Finding]:
+        """Returns what is wrong with the gradient, and what cannot be told."""
+        if self.shape_fault:
+            return [self._shape_finding()]
+        found = self._not_finite()
+        upstream = next((u for u in range(len(self.raw)) if self.wrong(u)), None)
+        if upstream is not None:
+            found.append(self.classified(upstream, list(others)))
+        return found + self._undecided()
+
+    def classified(self, upstream: int, others: list["Comparison"]) -> Finding:
+        """Returns what is wrong with a gradient that is, for an upstream gradient."""
+        trial = max(
+            (t for t in self.places if t.wrong[upstream]),
+            key=lambda t: abs(t.found[upstream] - t.expected[upstream]) / t.direction.by[0],
+        )
+        figures = self._figures(trial, upstream)
+        if self.raw[upstream] is None:
+            return Finding(NONE, self.name, *figures, advice="let a rule, or autodiff, reach it")
+        fault, cause, advice = self._class(upstream, others)
+        if upstream and fault not in (UPSTREAM_IGNORED, UPSTREAM_SQUARED, SWAPPED):
+            cause = f"with an upstream gradient other than 1, {cause or 'other numbers'}"
+        return Finding(fault, self.name, *figures, cause, advice)
+
+    def _bisect(self, trial: Trial) -> None:
+        """Follows a direction that is off down to one number."""
+        while trial.wrong.any() or not trial.right.all():
+            if len(trial.direction.by) == 1:
+                self.places = [self.prober.element(int(trial.direction.indices[0]))]
+                return
+            halves = [self.prober.along(half) for half in trial.direction.halves()]
+            off = [half for half in halves if half.wrong.any() or not half.right.all()]
+            if not off:
+                self.places = [trial]
+                return
+            trial = max(off, key=lambda half: (half.wrong.any(), half.off))
+
+    def _expected(self, upstream: int) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the derivatives expected along each direction, and their errors."""
+        pairs = [(t.expected[upstream], t.error[upstream]) for t in self.trials]
+        expected, error = (np.array(part) for part in zip(*pairs, strict=True))
+        return np.nan_to_num(expected), np.where(np.isfinite(expected), error, np.inf)
+
+    def _shape_fault(self) -> str:
+        """Returns what is wrong with the gradient as an array; empty if nothing is."""
+        for array in self.raw:
+            if array is not None and array.shape != self.target.start.shape:
+                return WRONG_SHAPE
+            if array is not None and array.dtype != self.target.dtype:
+                return WRONG_DTYPE
+        return ""
+
+    def _shape_finding(self) -> Finding:
+        """Says which shape or dtype was found, and which expected."""
+        array: Any = next(a for a in self.raw if a is not None)
+        start = self.target.start
+        cause = f"{list(array.shape)} {array.dtype}, expected {list(start.shape)} {start.dtype}"
+        advice = "cast to the argument's dtype"
+        if self.shape_fault == WRONG_SHAPE:
+            summed = array.ndim >= start.ndim and array.size > start.size
+            advice = "return the argument's shape"
+            if summed:
+                advice = "sum over the axes along which the argument was broadcast"
+        return Finding(self.shape_fault, self.name, cause=cause, advice=advice)
+
+    def _not_finite(self) -> list[Finding]:
+        """Finds NaN and infinity, unless the function itself has no slope there."""
+        places = np.flatnonzero(~self.finite)
+        if not places.size:
+            return []
+        trial = self.prober.element(int(places[0]))
+        index = self._index(int(places[0]))
+        bad = next(g[index] for g in self.raw if g is not None and not np.isfinite(g[index]))
+        if np.isfinite(trial.error).all() and not trial.undecided:
+            expected = float(trial.expected[0] / trial.direction.by[0])
+            cause = "of the arguments themselves"
+            return [
+                Finding(NOT_FINITE, self.name, index, float(bad), expected, cause, _FINITE_ADVICE)
+            ]
+        told = trial.reason or "the function has a kink there"
+        return [Finding(UNDECIDED, self.name, index, float(bad), cause=told)]
+
+    def _undecided(self) -> list[Finding]:
+        """Says where differences cannot tell, and why."""
+        trials = [trial for trial in self.places or self.trials if trial.undecided]
+        found = []
+        for reason in dict.fromkeys(trial.reason for trial in trials):
+            alike = [trial for trial in trials if trial.reason == reason]
+            trial = max(alike, key=lambda t: t.off)
+            of = "number" if self.exhaustive else "direction"
+            count = f" ({len(alike)} of {len(self.trials)} {of}s)" if len(alike) > 1 else ""
+            element, seen, expected = self._figures(trial, 0 if trial.right[0] else -1)
+            found.append(Finding(UNDECIDED, self.name, element, seen, expected, f"{reason}{count}"))
+        return found
+
+    def _figures(
+        self, trial: Trial, upstream: int
+    ) -> tuple[tuple[int, ...] | None, float | None, float | None]:
+        """Returns element, number found and number expected, where it is about one number."""
+        if len(trial.direction.by) > 1:
+            return None, None, None
+        by = float(trial.direction.by[0])
+        index = self._index(int(trial.direction.indices[0]))
+        upstream %= len(trial.found)
+        return index, float(trial.found[upstream] / by), float(trial.expected[upstream] / by)
+
+    def _index(self, place: int) -> tuple[int, ...]:
+        return tuple(int(i) for i in np.unravel_index(place, self.target.start.shape))
+
+    def _class(self, upstream: int, others: list["Comparison"]) -> tuple[str, str, str]:
+        """Returns fault, cause and advice of a wrong gradient."""
+        found = self.found[upstream]
+        if upstream and self.matches(self.found[0], 0) and _same(found, self.found[0]):
+            return UPSTREAM_IGNORED, "", "multiply by the rule's own argument"
+        if upstream and self.matches(found, upstream=2):
+            return UPSTREAM_SQUARED, "", "multiply by the rule's own argument once"
+        for other in others:
+            if self._owns(other, upstream):
+                cause = f"it is that of {other.name}"
+                return SWAPPED, cause, "match gradients by identity, not by order"
+        if not np.any(found):
+            return ZERO, "", "look for stop_gradient, a cast to whole numbers, or rounding"
+        if found.ndim == 2 and found.shape[0] == found.shape[1] and self.matches(found.T, upstream):
+            return TRANSPOSED, "it is the right one transposed", "transpose it"
+        return self._numerical(upstream)
+
+    def _owns(self, other: "Comparison", upstream: int) -> bool:
+        """Whether this gradient and another are each what the other should be."""
+        pairs = ((self, other), (other, self))
+        return not other.shape_fault and all(
+            a.wrong(upstream) and b.matches(a.found[upstream], upstream) for a, b in pairs
+        )
+
+    def _numerical(self, upstream: int) -> tuple[str, str, str]:
+        """Returns fault, cause and advice of wrong numbers by their ratios and their places."""
+        expected, error = self._expected(upstream)
+        found = np.array([trial.found[upstream] for trial in self.trials])
+        factor = causes.factor(found, expected, error)
+        if factor and factor.is_near(-1):
+            return WRONG_SIGN, "-1 times the right one", "turn the sign"
+        if factor:
+            return FACTOR, *factor.in_words(causes.sizes(self.subject, self.target))
+        with np.errstate(all="ignore"):
+            relative = np.abs(found - expected) / np.abs(expected)
+        if self.prober.dtype == np.float64 and not (relative > _SINGLE).any():
+            return PRECISION_LOST, "as if rounded to float32 inside", "compute it in float64"
+        if not self.exhaustive:
+            return WRONG_VALUE, "found by halving random directions", "derive the rule anew"
+        wrong = np.zeros(self.target.start.size, bool)
+        wrong[[t.direction.indices[0] for t in self.trials if t.wrong[upstream]]] = True
+        cause = causes.pattern(wrong.reshape(self.target.start.shape), self.subject, self.target)
+        return WRONG_VALUE, cause, "derive the rule anew"
 
 
 def compare(
-    subject: Subject, gradients: Sequence[tf.Tensor | None], upstream: np.ndarray
+    subject: Subject,
+    upstream: Sequence[Sequence[np.ndarray]],
+    settings: Settings,
+    surrogate: Callable[..., Any] | None = None,
 ) -> list[Comparison]:
-    """Holds each target's gradient against central differences."""
-    named = zip(subject.names, gradients, subject.targets, strict=True)
+    """Holds each target's gradients, with each upstream gradient, against central differences.
+
+    Of the upstream gradients the last is for differences alone. With a surrogate the differences
+    are of its values.
+    """
+    valued = subject if surrogate is None else subject.with_function(surrogate)
+    shapes = [[list(v.shape) for v in one.value] for one in (subject, valued)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(f"Expected a surrogate to {shapes[0]}, got one to {shapes[1]}")
+    weights = rows(upstream)
+    found = [subject.gradients(given) for given in upstream[:-1]]
     return [
-        Comparison(*parts).expect(subject, number, upstream) for number, parts in enumerate(named)
+        Comparison(valued, target, gradients, weights, settings).run()
+        for target, *gradients in zip(subject.targets, *found, strict=True)
     ]
 
 
-def not_arrays(comparisons: Iterable[Comparison]) -> list[Finding]:
-    """Finds gradients that are None, or of a wrong shape or dtype."""
-    findings = []
-    for c in comparisons:
-        most = largest(c.expected)
-        expected = f"expected {list(c.target.shape)} {c.target.dtype.name}"
-        if c.fault() == NONE and most > c.absolute:
-            detail = f"expected numbers of up to {most:.6g}; let a rule, or autodiff, reach it"
-            findings.append(Finding(NONE, c.name, detail))
-        elif c.fault() in (WRONG_SHAPE, WRONG_DTYPE):
-            detail = f"{list(c.found.shape)} {c.found.dtype.name}, {expected}; mend the rule"
-            findings.append(Finding(c.fault(), c.name, detail))
-    return findings
+def rows(upstream: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
+    """Returns upstream gradients, each a list of arrays, as the rows of one array in float64."""
+    return np.array([flat(given) for given in upstream])
 
 
-def classified(comparisons: Iterable[Comparison], when: str) -> list[Finding]:
-    """Finds gradients that are sound arrays of wrong numbers, and says in what way they are."""
-    wrong = [c for c in comparisons if not c.fault() and c.wrong]
-    return [
-        Finding(fault, c.name, f"{when}{c.figures()}; {advice}")
-        for c in wrong
-        for fault, advice in [_class(c, [other for other in wrong if other is not c])]
+def upstreams(subject: Subject, seed: int) -> list[list[np.ndarray]]:
+    """Returns upstream gradients: ones, random numbers of either sign, and their squares."""
+    generator = np.random.default_rng(seed)
+    random = [
+        np.asarray(generator.choice([-1, 1], v.shape) * generator.uniform(0.5, 2, v.shape), v.dtype)
+        for v in subject.value
     ]
+    return [[np.ones_like(v) for v in subject.value], random, [np.square(u) for u in random]]
 
 
-def _class(wrong: Comparison, others: Sequence[Comparison]) -> tuple[str, str]:
-    """Returns the fault of one wrong gradient among others, and what to do about it."""
-    owners = [other.name for other in others if wrong.is_near(other.expected)]
-    if owners and any(other.is_near(wrong.expected) for other in others):
-        return SWAPPED, f"it is that of {owners[0]}: match gradients by identity, not by order"
-    factor = wrong.factor()
-    if abs(factor + 1) <= wrong.relative:
-        return WRONG_SIGN, "turn the sign"
-    if factor:
-        return FACTOR, f"{times(factor, 5)}: divide by that"
-    return WRONG_VALUE, "derive the rule anew"
-
-
-def largest(values: np.ndarray) -> float:
-    """Returns the size of the largest finite number; 0 where there is none."""
-    return float(np.max(np.abs(values), initial=0.0, where=np.isfinite(values)))
-
-
-def worst(errors: np.ndarray) -> tuple[int, ...]:
-    """Returns the index of the largest error; a NaN is larger than any."""
-    return tuple(int(i) for i in np.unravel_index(np.argmax(errors), errors.shape))
-
-
-def at(index: tuple[int, ...]) -> str:
-    """Returns the words before a number that say where it stands."""
-    return f"at {list(index)} " if index else ""
+def _same(first: Any, second: Any) -> bool:
+    return first.shape == second.shape and np.allclose(first, second, rtol=_SINGLE, atol=0)

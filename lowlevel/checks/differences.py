@@ -1,67 +1,217 @@
-"""Finite differences: derivatives by a function's values alone, which no rule has a say in."""
+"""Finite differences that know how far they can be trusted.
+
+A derivative is taken at a ladder of steps, from coarse to fine. Coarse steps suffer from the
+function's curvature, fine ones from rounding. Richardson's extrapolation removes the former order
+by order, and how far its columns agree says how good each is (C. J. F. Ridders, "Accurate
+computation of F'(x) and F'(x) F''(x)", 1982). All is elementwise, so that one ladder may hold the
+derivatives of many functions.
+"""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-# Where float64's rounding and the truncation of a second derivative are about even. All steps are
-# powers of two, so that a number moved by one is exact.
-CURVATURE_STEP = 2.0**-6
+# The binary exponents of the steps, in units of the scale: three that mostly suffice, then all.
+# Powers of two, so that a number moved by one is exact.
+_FEW = {np.float64: (-6, -9, -12), np.float32: (-2, -4, -6)}
+_ALL = {np.float64: tuple(range(-3, -46, -3)), np.float32: tuple(range(-2, -19, -2))}
+# Columns of the extrapolation: a further one would gain little and amplify rounding.
+_COLUMNS = 3
+# Elementary functions are off by an ulp or two, and most functions are made of a few.
+_ULPS = 4.0
+# Of numbers next to 0, elementwise.
+_SMALLEST_SCALE = 2.0**-20
+# How many of the finest rows have to show that a slope grows without end.
+_FINEST = 4
+# Rounding has to be so much smaller than what a row is to show.
+_CLEAR = 10.0
 
 
-def slope_step(dtype: Any, number: float = 1.0) -> float:
-    """Returns the step that suits a number of some size: there a fifth of the digits are lost."""
-    return 2.0 ** np.round(np.log2(np.finfo(dtype).eps ** 0.2 * max(1.0, abs(number))))
+class Estimate(NamedTuple):
+    """A derivative, and a bound of its error that holds unless the function has finer structure."""
+
+    value: np.ndarray
+    error: np.ndarray
 
 
-def five_point_slope(far: Any, near: Any, other_near: Any, other_far: Any, step: float) -> Any:
-    """Returns a derivative by the function's values, numbers or arrays, at 2, 1, -1 and -2 steps.
+class Ladder(NamedTuple):
+    """Difference quotients at steps from coarse to fine.
 
-    Its error is that of rounding, and step^4 / 30 times the fifth derivative.
+    Attributes:
+        steps: `[rows]`, or `[rows, ...]`.
+        forward: (f(x + step) - f(x)) / step, `[rows, ...]`.
+        backward: (f(x) - f(x - step)) / step, likewise.
+        noise: what rounding may add to a quotient, likewise.
     """
-    return (8 * (near - other_near) - (far - other_far)) / (12 * step)
+
+    steps: np.ndarray
+    forward: np.ndarray
+    backward: np.ndarray
+    noise: np.ndarray
+
+    @property
+    def central(self) -> np.ndarray:
+        """(f(x + step) - f(x - step)) / (2 step), `[rows, ...]`."""
+        with np.errstate(all="ignore"):
+            return (self.forward + self.backward) / 2
+
+    @property
+    def constant(self) -> np.ndarray:
+        """Where the function did not change at any step, `[...]`."""
+        return (self.central == 0).all(axis=0)
+
+    def of_first(self, count: int) -> "Ladder":
+        """Returns the ladder of the first of several functions, `[rows, count]`."""
+        forward, backward, noise = (part[:, :count] for part in self[1:])
+        return Ladder(self.steps, forward, backward, noise)
+
+    def with_own_noise(self, order: int = 1) -> "Ladder":
+        """Returns the same with the noise that finer rows show, if it is more.
+
+        Of a derivative of an order: rounding shows as much more as the step's power is smaller.
+
+        Between rows of pure noise, quotient times step scatters by what rounding adds to a value;
+        finer structure scatters likewise. What curvature adds to it is less by the step's cube.
+        """
+        with np.errstate(all="ignore"):
+            scatter = np.abs(np.diff(self.central, axis=0)) * self._steps[1:] ** order
+            scatter = np.nan_to_num(scatter, nan=0.0, posinf=0.0)
+            finer = np.maximum.accumulate(scatter[::-1], axis=0)[::-1]
+            # A row is judged by those at least two finer, the last ones by the last two.
+            rows = np.minimum(np.arange(len(self.steps)) + 1, max(len(finer) - 2, 0))
+            return self._replace(noise=np.maximum(self.noise, finer[rows] / self._steps**order))
+
+    def estimate(self) -> Estimate:
+        """Returns the best of the extrapolated derivatives; its error is infinite if none is."""
+        central, steps = self.central, self._steps
+        value, error = np.full(central.shape[1:], np.nan), np.full(central.shape[1:], np.inf)
+        before: list[np.ndarray] = []
+        with np.errstate(all="ignore"):
+            for row, quotient in enumerate(central):
+                columns = [quotient]
+                for column in range(1, min(row, _COLUMNS) + 1):
+                    last, above = columns[-1], before[column - 1]
+                    ratio = np.square(steps[row - column] / steps[row])
+                    columns.append(last + (last - above) / (ratio - 1))
+                    off = np.maximum(np.abs(columns[-1] - last), np.abs(columns[-1] - above))
+                    bound = 2 * (off + self.noise[row])
+                    value = np.where(bound < error, columns[-1], value)
+                    error = np.where(bound < error, bound, error)
+                before = columns
+        return Estimate(value, error)
+
+    def speaks_for(self, found: np.ndarray, error: np.ndarray) -> np.ndarray:
+        """Where some row agrees with a number though its noise is far below an error, `[...]`.
+
+        Then finer steps may yet show that the number is right: the function has structure that
+        the estimate was blind to.
+        """
+        off = np.abs(self.central - found)
+        return ((off <= 3 * self.noise) & (self.noise * _CLEAR <= error)).any(axis=0)
+
+    def sides(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Returns whether the function has a kink right here, and its slopes on either side.
+
+        The gap between the slopes of a smooth function shrinks as the step does; at a kink the
+        finest rows that can show it have the same gap.
+        """
+        with np.errstate(invalid="ignore"):
+            gap = np.abs(self.forward - self.backward)
+        shown = gap > _CLEAR * self.noise
+        last = len(gap) - 1
+        finest = np.where(shown.any(axis=0), last - np.argmax(shown[::-1], axis=0), 0)
+
+        def at(rows: np.ndarray, offset: int) -> np.ndarray:
+            return np.take_along_axis(rows, np.clip(finest + offset, 0, last)[None], 0)[0]
+
+        here = at(gap, 0)
+        coarser = at(gap, -1), at(gap, -2)
+        same = np.minimum(here, np.minimum(*coarser)) > 0.3 * np.maximum(here, np.maximum(*coarser))
+        # It is not right here if a finer row would show it and does not.
+        persists = (finest == last) | (_CLEAR * at(self.noise, 1) >= here)
+        kink = shown.any(axis=0) & (finest >= 2) & same & persists
+        sides = at(self.forward, 0), at(self.backward, 0)
+        return kink, np.minimum(*sides), np.maximum(*sides)
+
+    def unbounded(self) -> np.ndarray:
+        """Where a one-sided slope grows without end as the step shrinks, or is never finite."""
+        with np.errstate(all="ignore"):
+            sides = [np.abs(side) for side in (self.forward, self.backward)]
+            grow = [
+                ((side[1:] > 1.3 * side[:-1]) | ~np.isfinite(side[1:]))[-_FINEST:].all(axis=0)
+                & (~np.isfinite(side) | (side > _CLEAR * self.noise)).all(axis=0)
+                for side in sides
+            ]
+        return grow[0] | grow[1]
+
+    @property
+    def _steps(self) -> np.ndarray:
+        """The steps, in a shape that goes with the quotients."""
+        return self.steps.reshape(self.steps.shape + (1,) * (self.forward.ndim - self.steps.ndim))
 
 
-def five_point_curvature(
-    far: Any, near: Any, here: Any, other_near: Any, other_far: Any, step: float
-) -> Any:
-    """Returns a second derivative by the function's values at 2, 1, 0, -1 and -2 steps.
+def exponents(dtype: Any, few: bool) -> tuple[int, ...]:
+    """Returns the binary exponents of the steps that suit a dtype, in units of the scale."""
+    return (_FEW if few else _ALL)[np.dtype(dtype).type]
 
-    Its error is that of rounding, and step^4 / 90 times the sixth derivative.
+
+def scales(numbers: np.ndarray) -> np.ndarray:
+    """Returns a scale for each number, the power of two at or below its size; 0 for 0."""
+    with np.errstate(divide="ignore"):
+        return np.where(numbers == 0, 0.0, 2.0 ** np.floor(np.log2(np.abs(numbers))))
+
+
+def typical_scale(numbers: np.ndarray) -> float:
+    """Returns the scale of an array's middle number, zeros aside; 1 where all are 0."""
+    known = np.abs(numbers[(numbers != 0) & np.isfinite(numbers)])
+    return float(scales(np.median(known))) if known.size else 1.0
+
+
+def rounding(values: np.ndarray, dtype: Any) -> np.ndarray:
+    """Returns what rounding may add to values that are computed in a dtype.
+
+    Those below the smallest normal number may be flushed to zero.
     """
-    return (16 * (near + other_near) - 30 * here - (far + other_far)) / (12 * step**2)
+    eps, tiny = float(np.finfo(dtype).eps), float(np.finfo(dtype).tiny)
+    size = np.abs(values)
+    return _ULPS * eps * size + np.where(size < 2 * tiny, tiny, 0.0)
 
 
-def jacobian(
-    value_at: Callable[[np.ndarray], Any],
-    start: np.ndarray,
-    step_at: Callable[[Any], float],
-    value_shape: tuple[int, ...] = (),
-) -> np.ndarray:
-    """Returns the derivatives of a value in each number of an array, in float64.
+def elementwise(
+    function: Callable[[np.ndarray], np.ndarray], x: np.ndarray, order: int = 1
+) -> Estimate:
+    """Returns the derivatives of an elementwise function at many numbers, `[n]`.
+
+    Each is taken at the number's own scale; next to 0, where that is lost in rounding, at 1.
 
     Args:
-        value_at: the value, a number or an array, for an array like `start`.
-        start: where.
-        step_at: the step for a number of `start`.
-        value_shape: of the value.
-
-    Returns:
-        An array of the shape `start's shape + value_shape`.
+        function: from an array like `x` to one of its shape.
+        x: `[n]`, float64.
+        order: of the derivative, 1 or 2.
     """
-    found = np.empty(start.shape + value_shape)
-    for index in np.ndindex(*start.shape):
-        step = step_at(start[index])
-        far, near, other_near, other_far = (
-            np.asarray(value_at(_moved(start, index, k * step)), np.float64) for k in (2, 1, -1, -2)
-        )
-        found[index] = five_point_slope(far, near, other_near, other_far, step)
-    return found
+    scale = scales(x)
+    scale = np.where(scale < _SMALLEST_SCALE, 1.0, scale)
+    here = np.asarray(function(x), np.float64)
+    columns: tuple[list, ...] = ([], [], [], [])
+    with np.errstate(all="ignore"):
+        for exponent in exponents(x.dtype, few=False):
+            step = scale * 2.0**exponent
+            above, below = x + step, x - step
+            taken = (above - below) / 2
+            rise, fall = risen(function(above), here), risen(here, function(below))
+            size = np.abs(here) + np.maximum(np.abs(rise), np.abs(fall))
+            noise = rounding(size, x.dtype) / taken**order
+            quotients = (rise / taken, fall / taken)
+            if order == 2:
+                noise, quotients = 4 * noise, ((rise - fall) / taken**2,) * 2
+            for column, row in zip(columns, (taken, *quotients, noise), strict=True):
+                column.append(row)
+    return Ladder(*map(np.array, columns)).with_own_noise(order).estimate()
 
 
-def _moved(start: np.ndarray, index: tuple[int, ...], by: float) -> np.ndarray:
-    """Returns a copy with one number moved."""
-    moved = np.array(start)
-    moved[index] += by
-    return moved
+def risen(after: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Returns after - before in float64, 0 where both are the same infinity."""
+    with np.errstate(invalid="ignore"):
+        wide = np.asarray(after, np.float64) - np.asarray(before, np.float64)
+    return np.where(after == before, 0.0, wide)

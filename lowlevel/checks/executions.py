@@ -6,8 +6,12 @@ from typing import Any
 
 import tensorflow as tf
 
+EAGER, GRAPH, XLA = EXECUTIONS = ("eager", "graph", "xla")
+
+# In words.
+WORDS = {EAGER: "eagerly", GRAPH: "in a graph", XLA: "under XLA"}
 # By whether XLA compiles.
-COMPILED = {False: "in a graph", True: "under XLA"}
+COMPILED = {False: WORDS[GRAPH], True: WORDS[XLA]}
 
 
 def traced(
@@ -29,3 +33,14 @@ def compiled(function: Callable[..., Any], jit_compile: bool) -> Callable[..., A
         return traced(function, *arguments, jit_compile=jit_compile)(*arguments)
 
     return run
+
+
+def draws_random_numbers(function: Callable[..., Any], *arguments: Any) -> bool:
+    """Whether a function has an operation that draws, of which XLA has bits of its own."""
+    traced_function: Any = traced(function, *arguments)
+    return any("Random" in operation.type for operation in traced_function.graph.get_operations())
+
+
+def running(function: Callable[..., Any], execution: str) -> Callable[..., Any]:
+    """Returns a function that runs in one of `EXECUTIONS`."""
+    return function if execution == EAGER else compiled(function, execution == XLA)

@@ -8,9 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from lowlevel.checks import differences, executions
+from lowlevel.checks.differences import Estimate
 from lowlevel.checks.exact import QUANTITIES, exact_arrays
 from lowlevel.checks.labels import is_binary, is_soft, labels_of
-from lowlevel.checks.verdicts import WRONG, Row, what_is_wrong, where_wrong, worst_logit
+from lowlevel.checks.rows import WRONG, Row, what_is_wrong, where_wrong, worst_logit
 from lowlevel.errors import in_one_line
 from lowlevel.likelihoods import Likelihood, derivative_in_z
 
@@ -18,12 +19,13 @@ from lowlevel.likelihoods import Likelihood, derivative_in_z
 _SIZES = (0.001, 0.1, 0.5, 1, 2, 3, 5, 8, 10, 12, 15, 17, 20, 25, 30, 37, 50, 80, 88, 100, 300, 700)
 LOGITS = (*(-size for size in reversed(_SIZES)), 0.0, *map(float, _SIZES))
 
-# How far differences in float64 may be off, as a share; smaller derivatives are lost in rounding.
-DIFFERENCES_ERROR = 1e-5
-_SMALLEST_DIFFERENCE = 1e-6
+# How far away, as a share of a logit, a formula is looked at to see whether it crosses zero.
+_NEARBY = 2.0**-6
+# Differences whose error may be a larger share than that tell nothing.
+_TELLING = 1e-5
 
 
-class _Truth(NamedTuple):
+class Truth(NamedTuple):
     """What numbers should be.
 
     Attributes:
@@ -38,7 +40,7 @@ class _Truth(NamedTuple):
 
     def errors(self, found: np.ndarray) -> np.ndarray:
         """Returns relative errors, `[n]`."""
-        return _errors(found, self.expected, self.terms)
+        return relative_errors(found, self.expected, self.terms)
 
 
 def formula_rows(likelihood: Likelihood, dtype: str, jit_compile: bool) -> list[Row]:
@@ -77,8 +79,8 @@ def formula_row(
         jit_compile: whether XLA compiles it.
     """
     z = logits(dtype)
-    by_differences = _by_differences(likelihood, quantity, z.astype(np.float64), label)
-    truth = _truth(likelihood, quantity, z, label, exact, by_differences)
+    told = by_differences(likelihood, quantity, z.astype(np.float64), label)
+    truth = _truth(likelihood, quantity, z, label, exact, told)
     found, where = _executed(getattr(likelihood, quantity), z, label, truth, jit_compile)
     errors = truth.errors(found)
     by_autodiff = _autodiff_errors(likelihood, quantity, z, label, found, truth.terms)
@@ -86,12 +88,12 @@ def formula_row(
     if right:
         verdict = "right" + _reservation(likelihood, exact, z, by_autodiff)
     else:
-        verdict = where + _verdict(z, found, truth) + _advice(likelihood, quantity, errors)
+        verdict = where + in_words(z, found, truth) + advice(likelihood, quantity, errors)
     return Row(
         subject=quantity,
         label=label,
         autodiff=_most(by_autodiff, by_autodiff),
-        differences=_most(_errors(found, by_differences, truth.terms), by_differences),
+        differences=_most(relative_errors(found, told.value, truth.terms), told.value),
         best=_most(errors, truth.expected),
         logit=worst_logit(z, errors),
         verdict=verdict,
@@ -101,20 +103,22 @@ def formula_row(
 
 def _sum_row(likelihood: Likelihood, z: np.ndarray) -> Row:
     """Checks that the losses of the two labels are those of probabilities that sum to 1."""
-    one, zero = (_values(likelihood.nll, z, label).astype(np.float64) for label in (1.0, 0.0))
+    one, zero = (values(likelihood.nll, z, label).astype(np.float64) for label in (1.0, 0.0))
     with np.errstate(over="ignore"):
         found = (np.exp(-one) + np.exp(-zero)).astype(z.dtype)
-    truth = _Truth(np.ones(len(z)), np.full(len(z), _precise(z.dtype)), np.zeros(len(z)))
+    truth = Truth(np.ones(len(z)), np.full(len(z), precise(z.dtype)), np.zeros(len(z)))
     errors = truth.errors(found)
     right = not (errors > truth.tolerance).any()
-    verdict = "right" if right else _verdict(z, found, truth)
+    verdict = "right" if right else in_words(z, found, truth)
     best, logit = float(errors.max()), worst_logit(z, errors)
     return Row("sum of exp(-nll)", None, None, None, best, logit, verdict, right=right)
 
 
-def _values(formula: Callable[..., tf.Tensor], z: np.ndarray, label: float | None) -> np.ndarray:
+def values(
+    formula: Callable[..., tf.Tensor], z: np.ndarray, label: float | np.ndarray | None
+) -> np.ndarray:
     """Returns a formula's values at logits, `[n]`; raises ValueError if it raises."""
-    labels = [] if label is None else [tf.fill(z.shape, tf.constant(label, z.dtype))]
+    labels = [] if label is None else [tf.constant(np.broadcast_to(label, z.shape), z.dtype)]
     try:
         return formula(tf.constant(z), *labels).numpy()
     except Exception as error:
@@ -126,15 +130,15 @@ def _executed(
     formula: Callable[..., tf.Tensor],
     z: np.ndarray,
     label: float | None,
-    truth: _Truth,
+    truth: Truth,
     jit_compile: bool,
 ) -> tuple[np.ndarray, str]:
     """Returns a formula's values, eager if those are wrong, else compiled; and which they are."""
-    found = _values(formula, z, label)
+    found = values(formula, z, label)
     if (truth.errors(found) > truth.tolerance).any():
         return found, ""
     compiled = executions.compiled(formula, jit_compile)
-    return _values(compiled, z, label), f"{executions.COMPILED[jit_compile]}, "
+    return values(compiled, z, label), f"{executions.COMPILED[jit_compile]}, "
 
 
 def _truth(
@@ -143,21 +147,23 @@ def _truth(
     z: np.ndarray,
     label: float | None,
     exact: np.ndarray,
-    by_differences: np.ndarray,
-) -> _Truth:
+    told: Estimate,
+) -> Truth:
     """Returns the best there is: exact values, else differences, else what `_by_others` gives."""
-    precise = _precise(z.dtype)
+    precision = precise(z.dtype)
     # A soft label's own differences may cancel; those of the hard ones have been looked at.
-    unknown = np.isnan(by_differences) | is_soft(label, likelihood)
+    unknown = np.isnan(told.value) | is_soft(label, likelihood)
     used = np.isnan(exact) & ~unknown
-    other = np.where(unknown, _by_others(likelihood, quantity, z, label), by_differences)
+    other = np.where(unknown, _by_others(likelihood, quantity, z, label), told.value)
     expected = np.where(np.isnan(exact), other, exact)
-    tolerance = np.where(used, max(DIFFERENCES_ERROR, precise), precise)
-    terms = _size_of_terms(likelihood, quantity, label, z.astype(np.float64))
-    return _Truth(expected, tolerance, terms)
+    with np.errstate(all="ignore"):
+        doubt = np.nan_to_num(told.error / np.abs(told.value), nan=0.0, posinf=0.0)
+    tolerance = np.where(used, np.maximum(doubt, precision), precision)
+    terms = size_of_terms(likelihood, quantity, label, z.astype(np.float64))
+    return Truth(expected, tolerance, terms)
 
 
-def _precise(dtype: np.dtype) -> float:
+def precise(dtype: np.dtype) -> float:
     """Returns seven bits of rounding: what is worse than that was lost, not rounded away."""
     return float(2**7 * np.finfo(dtype).eps)
 
@@ -172,29 +178,35 @@ def _by_others(
     """
     wide = z.astype(np.float64)
     if quantity == "mean" and is_binary(likelihood):
-        return np.exp(-_values(likelihood.nll, wide, 1.0))
+        return np.exp(-values(likelihood.nll, wide, 1.0))
     formula = getattr(likelihood, quantity)
     if is_soft(label, likelihood):
         with np.errstate(invalid="ignore"):
-            return label * _values(formula, wide, 1.0) + (1 - label) * _values(formula, wide, 0.0)
-    return _values(formula, wide, label) if z.dtype == np.float32 else np.full_like(wide, np.nan)
+            return label * values(formula, wide, 1.0) + (1 - label) * values(formula, wide, 0.0)
+    return values(formula, wide, label) if z.dtype == np.float32 else np.full_like(wide, np.nan)
 
 
-def _size_of_terms(
-    likelihood: Likelihood, quantity: str, label: float | None, z: np.ndarray
+def size_of_terms(
+    likelihood: Likelihood, quantity: str, label: float | np.ndarray | None, z: np.ndarray
 ) -> np.ndarray:
-    """Returns the sizes of the two terms that a soft label's value is the sum of, added; else 0.
+    """Returns the sizes of the terms that values are the sum of, where those cancel; else 0.
 
-    They may cancel, and no sum is more precise than its terms.
+    No sum is more precise than its terms. Those of a soft label's are the weighted values of both
+    hard ones. Where a formula crosses zero its terms are at least as large as it is nearby.
     """
-    if not is_soft(label, likelihood):
-        return np.zeros_like(z)
     formula = getattr(likelihood, quantity)
-    one, zero = (np.abs(_values(formula, z, hard)) for hard in (1.0, 0.0))
-    return np.nan_to_num(label * one + (1 - label) * zero, posinf=0.0)
+    around = [values(formula, z * share, label) for share in (1 - _NEARBY, 1 + _NEARBY)]
+    with np.errstate(invalid="ignore", over="ignore"):
+        crossing = np.where(around[0] * around[1] < 0, np.maximum(*np.abs(around)), 0.0)
+        if label is None or not is_binary(likelihood):
+            return crossing
+        one, zero = (np.abs(values(formula, z, hard)) for hard in (1.0, 0.0))
+        terms = np.nan_to_num(label * one + (1 - np.asarray(label)) * zero, posinf=0.0)
+    soft = (np.asarray(label) > 0) & (np.asarray(label) < 1)
+    return np.maximum(np.where(soft, terms, 0.0), crossing)
 
 
-def _errors(found: np.ndarray, expected: np.ndarray, terms: np.ndarray) -> np.ndarray:
+def relative_errors(found: np.ndarray, expected: np.ndarray, terms: np.ndarray) -> np.ndarray:
     """Returns relative errors: infinite for NaN and infinity, 0 where nothing tells.
 
     What is too small for a normal number of the dtype may be anything as small, and what is too
@@ -217,34 +229,17 @@ def _most(errors: np.ndarray, expected: np.ndarray) -> float | None:
     return float(errors[told].max()) if told.any() else None
 
 
-def _by_differences(
-    likelihood: Likelihood, quantity: str, z: np.ndarray, label: float | None
-) -> np.ndarray:
-    """Returns a derivative of `nll` by five-point differences, `[n]`; NaN where they fail.
-
-    They do where two steps do not give the same: the derivative is lost in the loss's rounding.
-    """
+def by_differences(
+    likelihood: Likelihood, quantity: str, z: np.ndarray, label: float | np.ndarray | None
+) -> Estimate:
+    """Returns a derivative of `nll` by differences, and its error, `[n]`; NaN where they fail."""
+    nothing = np.full(len(z), np.nan)
     if quantity not in ("slope", "curvature"):
-        return np.full_like(z, np.nan)
-    near, far = (_five_points(likelihood, quantity, z, label, scale) for scale in (1, 2))
-    with np.errstate(invalid="ignore"):
-        same = np.abs(near - far) <= DIFFERENCES_ERROR * np.abs(near)
-    return np.where(same & (np.abs(near) > _SMALLEST_DIFFERENCE), near, np.nan)
-
-
-def _five_points(
-    likelihood: Likelihood, quantity: str, z: np.ndarray, label: float | None, scale: int
-) -> np.ndarray:
-    """Returns the first or second derivative of `nll` by differences at a scale of the step."""
-    slope = quantity == "slope"
-    step = (differences.slope_step(z.dtype) if slope else differences.CURVATURE_STEP) * scale
-    far, near, here, other, other_far = (
-        _values(likelihood.nll, z + k * step, label) for k in (2, 1, 0, -1, -2)
-    )
-    with np.errstate(all="ignore"):
-        if slope:
-            return differences.five_point_slope(far, near, other, other_far, step)
-        return differences.five_point_curvature(far, near, here, other, other_far, step)
+        return Estimate(nothing, nothing)
+    order = 1 if quantity == "slope" else 2
+    told = differences.elementwise(lambda x: values(likelihood.nll, x, label), z, order)
+    fails = ~(told.error <= _TELLING * np.abs(told.value))
+    return Estimate(*(np.where(fails, np.nan, part) for part in told))
 
 
 def _autodiff_errors(
@@ -263,25 +258,25 @@ def _autodiff_errors(
         return np.full_like(z, np.nan)
     slope = functools.partial(derivative_in_z, likelihood.nll)
     derivative = {"slope": slope, "curvature": functools.partial(derivative_in_z, slope)}[quantity]
-    autodiff = _values(derivative, z, label)
+    autodiff = values(derivative, z, label)
     usable = np.isfinite(autodiff) | (found == autodiff)
-    return np.where(usable, _errors(found, autodiff, terms), np.inf)
+    return np.where(usable, relative_errors(found, autodiff, terms), np.inf)
 
 
-def _verdict(z: np.ndarray, found: np.ndarray, truth: _Truth) -> str:
+def in_words(z: np.ndarray, found: np.ndarray, truth: Truth) -> str:
     """Returns in words what is wrong with numbers that are."""
     errors = truth.errors(found)
     wrong = errors > WRONG
     if not wrong.any():
         beyond = np.where(errors > truth.tolerance, errors, 0)
-        return f"imprecise: {beyond.max():.0e} at z = {worst_logit(z, beyond):g}"
+        return f"imprecise: {beyond.max():.0e} at z = {worst_logit(z, beyond):.4g}"
     limits, size = np.finfo(found.dtype), np.abs(truth.expected)
     place = where_wrong(z, wrong, ~((size < limits.tiny) | (size > limits.max)))
     order = np.argsort(np.abs(z[wrong]), kind="stable")
     return f"wrong {place}: {what_is_wrong(found[wrong][order], truth.expected[wrong][order])}"
 
 
-def _advice(likelihood: Likelihood, quantity: str, errors: np.ndarray) -> str:
+def advice(likelihood: Likelihood, quantity: str, errors: np.ndarray) -> str:
     """Returns what to do about a formula that is not right."""
     if getattr(type(likelihood), quantity) is getattr(Likelihood, quantity):
         return f"; write `{quantity}`"

@@ -3,7 +3,8 @@
 from lowlevel.checks.formulas import formula_rows
 from lowlevel.checks.mistakes import mistake_rows
 from lowlevel.checks.network import network_rows
-from lowlevel.checks.verdicts import Row
+from lowlevel.checks.rows import Row
+from lowlevel.checks.sampled import sampled_rows
 from lowlevel.likelihoods import Likelihood
 from lowlevel.likelihoods.loading import load
 
@@ -20,11 +21,12 @@ def check_likelihood(
         dtype: of all that is checked, "float32" or "float64".
         jit_compile: whether XLA compiles it. Formulas run eager, then compiled; networks compiled,
             as in training.
-        seed: of the networks' weights and rows.
+        seed: of the sampled logits, and of the networks' weights and rows.
 
     Returns:
-        A row for each quantity and label, a row for each parameter of Dense(4) -> Logistic in each
-        mode, and two that show what mistakes look like. All is well if every row agrees.
+        A row for each quantity and label, one for each quantity at a hundred thousand random
+        logits over the whole range of the dtype, one for each parameter of Dense(4) -> Logistic
+        in each mode, and two that show what mistakes look like. All is well if every row agrees.
 
     Raises:
         ValueError: the likelihood cannot be used, has more predictors than one, or mpmath is not
@@ -39,6 +41,7 @@ def check_likelihood(
         )
     return [
         *formula_rows(likelihood, dtype, jit_compile),
+        *sampled_rows(likelihood, dtype, jit_compile, seed),
         *network_rows("module", likelihood, dtype, jit_compile, seed),
         *network_rows("keras", likelihood, dtype, jit_compile, seed),
         *mistake_rows(likelihood, dtype, jit_compile, seed),

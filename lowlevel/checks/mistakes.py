@@ -10,7 +10,7 @@ import tensorflow as tf
 from lowlevel.checks.exact import exact_arrays
 from lowlevel.checks.formulas import formula_row, logits
 from lowlevel.checks.network import Network, gradient_row
-from lowlevel.checks.verdicts import Row
+from lowlevel.checks.rows import Row
 from lowlevel.likelihoods import LIKELIHOODS, Likelihood
 
 

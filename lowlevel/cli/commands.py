@@ -108,12 +108,6 @@ def check(call: Call) -> int:
         call.config.jit_compile,
         call.config.seed,
     )
-    for line in output.check_table(rows):
+    for line in output.check_report(call.config.likelihood, rows, call.verbose_check):
         print(line)
-    wrong = sum(not row.agrees for row in rows)
-    if wrong:
-        counted = sum(not row.mistake for row in rows)
-        print(f"{call.config.likelihood}: {wrong} of {counted} rows are NOT right")
-        return 1
-    print(f"{call.config.likelihood}: all is right")
-    return 0
+    return 0 if all(row.agrees for row in rows) else 1

@@ -11,6 +11,7 @@ from absl import flags
 from lowlevel.config import TRAINING_MODES, Choice, Config, Number, Switch, Whole, Wholes
 
 COMMANDS = (*TRAINING_MODES, "compare", "check")
+_OF_COMMANDS = ("report_weights", "output_dir", "overwrite", "data_dir", "verbose_check")
 
 
 class Call(NamedTuple):
@@ -23,6 +24,7 @@ class Call(NamedTuple):
         output_dir: folder for the run's results; empty to write none.
         overwrite: whether a run that is there is replaced.
         data_dir: folder where the prepared table is kept; empty for TFDS's own.
+        verbose_check: whether a check shows what is right as well.
     """
 
     mode: str
@@ -31,6 +33,7 @@ class Call(NamedTuple):
     output_dir: str
     overwrite: bool
     data_dir: str
+    verbose_check: bool
 
 
 def define() -> None:
@@ -55,9 +58,10 @@ def define() -> None:
     flags.DEFINE_string(
         "data_dir", "", "folder where the prepared table is kept; empty for ~/tensorflow_datasets"
     )
+    flags.DEFINE_bool("verbose_check", False, "have --mode=check show what is right as well")
     for name in ("mode", *(field.name for field in dataclasses.fields(Config))):
         _make_own(name)
-    for name in ("report_weights", "output_dir", "overwrite", "data_dir"):
+    for name in _OF_COMMANDS:
         _make_own(name)
 
 
@@ -106,8 +110,7 @@ def parse(arguments: Sequence[str]) -> Call:
         config = Config(**values)
     except ValueError as error:
         raise ValueError(f"--{error}") from error
-    names = ("report_weights", "output_dir", "overwrite", "data_dir")
-    return Call(flags.FLAGS.mode, config, *(flags.FLAGS[name].value for name in names))
+    return Call(flags.FLAGS.mode, config, *(flags.FLAGS[name].value for name in _OF_COMMANDS))
 
 
 def program() -> str:

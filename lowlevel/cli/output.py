@@ -71,29 +71,52 @@ def verdict(result: "Comparison") -> str:
     )
 
 
-def check_table(rows: "Sequence[CheckRow]") -> list[str]:
-    """Returns a check's rows as the lines of a table, the mistakes last, under their own head."""
-    return [
-        f"{'':23}largest relative error against",
-        _columns("", "autodiff", "differences", "best", "at z", "verdict"),
-        *[_line(row) for row in rows if row.logit is not None and not row.mistake],
-        "gradients in a network, errors as shares of the largest number:",
-        *[_line(row) for row in rows if row.logit is None and not row.mistake],
-        "mistakes, shown on purpose:",
-        *[_line(row) for row in rows if row.mistake],
-    ]
+def check_report(name: str, rows: "Sequence[CheckRow]", verbose: bool) -> list[str]:
+    """Returns what a check says of a likelihood: the verdict, then what is not right.
+
+    Args:
+        name: of the likelihood.
+        rows: of the check.
+        verbose: whether every row is shown, and the mistakes at the end.
+    """
+    counted = [row for row in rows if not row.mistake]
+    wrong = [row for row in counted if not row.right]
+    if not wrong and not verbose:
+        return [f"{name}: all is right, in {len(counted)} rows; --verbose_check shows them"]
+    verdict = f"{len(wrong)} of {len(counted)} rows are NOT right" if wrong else "all is right"
+    shown = rows if verbose else wrong
+    return [f"{name}: {verdict}", *_HEAD, *(line for part in _parts(shown) for line in part)]
+
+
+_HEAD = (
+    "the largest relative errors: against TensorFlow's derivative of `nll`, against differences of",
+    "`nll` in float64, and against the best reference there is, exact values where they are known",
+)
+
+
+def _parts(rows: "Sequence[CheckRow]") -> list[list[str]]:
+    """Returns rows as the lines of tables: formulas, networks and mistakes, each under a head."""
+    head = _columns("", "autodiff", "differences", "best", "at z", "verdict")
+    heads = {
+        head: [row for row in rows if row.logit is not None and not row.mistake],
+        "gradients in a network, errors as shares of the largest number:": [
+            row for row in rows if row.logit is None and not row.mistake
+        ],
+        "mistakes, shown on purpose:": [row for row in rows if row.mistake],
+    }
+    return [[title, *map(_line, part)] for title, part in heads.items() if part]
 
 
 def _line(row: "CheckRow") -> str:
     """Returns a row as one line."""
     subject = row.subject + ("" if row.label is None else f", y = {row.label:g}")
     errors = [_short(error, ".0e") for error in (row.autodiff, row.differences, row.best)]
-    return _columns(subject, *errors, _short(row.logit, "g"), row.verdict)
+    return _columns(subject, *errors, _short(row.logit, ".4g"), row.verdict)
 
 
 def _columns(*texts: str) -> str:
     """Returns texts in the columns of the table."""
-    return "{:22} {:>8} {:>11} {:>5} {:>6}  {}".format(*texts).rstrip()
+    return "{:22} {:>8} {:>11} {:>5} {:>8}  {}".format(*texts).rstrip()
 
 
 def _short(number: float | None, form: str) -> str:

@@ -31,7 +31,7 @@ def ruled(value: Callable, gradient: Callable) -> Callable:
 def only(findings: Sequence[Finding], fault: str) -> Finding:
     """Returns the one finding, and sees that it is of a fault."""
     assert [finding.fault for finding in findings] == [fault]
-    assert "\n" not in findings[0].detail
+    assert "\n" not in str(findings[0])
     return findings[0]
 
 
@@ -40,7 +40,7 @@ def test_a_wrong_value_is_named() -> None:
     found = only(check(cube, [X]), verdicts.WRONG_VALUE)
     assert found.where == "argument 0"
     # At 2.5, where it is furthest off: 2 * 2.5**3 for 3 * 2.5**2.
-    assert "at [2] 31.25, by central differences 18.75" in found.detail
+    assert "at [2] found 31.25, expected 18.75" in str(found)
 
 
 def test_a_wrong_sign_is_named() -> None:
@@ -48,16 +48,24 @@ def test_a_wrong_sign_is_named() -> None:
     only(check(square, [X]), verdicts.WRONG_SIGN)
 
 
-@pytest.mark.parametrize("factor", [0.5, 2.0, -3.0, 1 / 3])
-def test_a_factor_is_named_with_its_size(factor: float) -> None:
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [
+        (0.5, "1/2 of the right one; multiply by 2"),
+        (2.0, "2 times the right one; divide by 2"),
+        (-2.7, "-2.7 times the right one"),
+        (3.0, "3 times the right one, and 3 is the number of rows"),
+        (1 / 3, "1/3 of the right one, and 3 is the number of rows"),
+    ],
+)
+def test_a_factor_is_named_with_its_size(factor: float, words: str) -> None:
     square = ruled(lambda x: x**2, lambda upstream, x: factor * 2 * upstream * x)
-    found = only(check(square, [X]), verdicts.FACTOR)
-    assert f"{factor:.5g} times the right one" in found.detail
+    assert words in str(only(check(square, [X]), verdicts.FACTOR))
 
 
 def test_a_factor_is_named_for_a_single_number() -> None:
     square = ruled(lambda x: x**2, lambda upstream, x: upstream * x)
-    assert "0.5 times" in only(check(square, [1.3]), verdicts.FACTOR).detail
+    assert "1/2 of the right one" in str(only(check(square, [1.3]), verdicts.FACTOR))
 
 
 def test_a_single_number_that_is_no_plain_multiple_is_a_wrong_value() -> None:
@@ -65,16 +73,16 @@ def test_a_single_number_that_is_no_plain_multiple_is_a_wrong_value() -> None:
     only(check(square, [1.3]), verdicts.WRONG_VALUE)
 
 
-def test_a_gradient_of_zeros_is_a_wrong_value() -> None:
+def test_a_gradient_of_zeros_is_named() -> None:
     square = ruled(lambda x: x**2, lambda upstream, x: tf.zeros_like(x))
-    only(check(square, [X]), verdicts.WRONG_VALUE)
+    only(check(square, [X]), verdicts.ZERO)
 
 
 @pytest.mark.parametrize("shape", [[3, 1], [1, 3], [1], [], [4]])
 def test_a_wrong_shape_is_named(shape: Sequence[int]) -> None:
     square = ruled(lambda x: x**2, lambda upstream, x: tf.ones(shape, x.dtype))
     found = only(check(square, [X]), verdicts.WRONG_SHAPE)
-    assert f"{shape} float64, expected [3] float64" in found.detail
+    assert f"{shape} float64, expected [3] float64" in str(found)
 
 
 def test_a_wrong_shape_on_the_way_to_an_argument_is_named() -> None:
@@ -94,7 +102,7 @@ def test_a_wrong_dtype_on_the_way_to_an_argument_is_named() -> None:
 
 def test_a_wrong_dtype_for_float32_arguments_alone_is_named() -> None:
     square = ruled(lambda x: x**2, lambda upstream, x: tf.cast(2 * upstream * x, tf.float64))
-    assert "for float32" in only(check(square, [X]), verdicts.WRONG_DTYPE).detail
+    assert "for float32" in str(only(check(square, [X]), verdicts.WRONG_DTYPE))
 
 
 def test_none_is_named_where_the_value_depends_on_the_argument() -> None:
@@ -123,7 +131,7 @@ def test_nan_at_an_end_is_named_with_the_end() -> None:
         return tf.where(x > 30, x, tf.math.log(1 + tf.exp(x)))
 
     found = only(check(softplus, [X], ends=[[X], [X + 800]]), verdicts.NOT_FINITE)
-    assert "for ends[1] at [0] nan" in found.detail
+    assert "at [0] found nan: for ends[1]" in str(found)
 
 
 def test_infinity_in_float32_alone_is_named_too() -> None:
@@ -131,12 +139,12 @@ def test_infinity_in_float32_alone_is_named_too() -> None:
         check(lambda x: tf.math.log(1 + tf.exp(x)), [X], ends=[[[100.0]]]),
         verdicts.NOT_FINITE,
     )
-    assert "for ends[0], in float32, at [0] inf, in float64 100" in found.detail
+    assert "found inf: for ends[0], in float32, where float64 gives 100" in str(found)
 
 
 def test_nan_at_the_arguments_themselves_is_named() -> None:
     nothing = ruled(lambda x: x**2, lambda upstream, x: upstream * np.nan)
-    assert "for the arguments" in only(check(nothing, [X]), verdicts.NOT_FINITE).detail
+    assert "found nan, expected 0.6" in str(only(check(nothing, [X]), verdicts.NOT_FINITE))
 
 
 def test_infinity_of_the_value_itself_is_named() -> None:
@@ -149,7 +157,7 @@ def test_precision_lost_in_float32_is_named() -> None:
     nll = ruled(lambda z: tf.nn.softplus(-z), lambda upstream, z: upstream * (tf.sigmoid(z) - 1))
     assert check(nll, [X]) == []
     found = only(check(nll, [X], ends=[[X], [[14.5]]]), verdicts.PRECISION_LOST)
-    assert "for ends[1] at [0]" in found.detail
+    assert "for ends[1]" in str(found)
 
 
 def test_swapped_gradients_of_two_arguments_are_named() -> None:
@@ -187,7 +195,7 @@ def test_swapped_gradients_of_two_variables_are_named() -> None:
 
 def test_gradients_swapped_in_a_graph_alone_are_named() -> None:
     product = captured_product(lambda g: g if tf.executing_eagerly() else g[::-1])
-    assert "in a graph" in only(check(product, [X]), verdicts.SWAPPED).detail
+    assert "in a graph" in str(only(check(product, [X]), verdicts.SWAPPED))
 
 
 @pytest.mark.parametrize("argument", [X, 1.3])
@@ -199,7 +207,7 @@ def test_an_ignored_upstream_gradient_is_named(argument: Any) -> None:
 def test_an_upstream_gradient_used_wrongly_is_a_wrong_value() -> None:
     square = ruled(lambda x: x**2, lambda upstream, x: 2 * x * tf.reduce_mean(upstream))
     found = only(check(square, [X]), verdicts.WRONG_VALUE)
-    assert "with an upstream gradient other than 1" in found.detail
+    assert "with an upstream gradient other than 1" in str(found)
 
 
 def test_a_rule_never_called_is_named() -> None:
@@ -224,20 +232,20 @@ def test_a_gradient_that_differs_in_a_graph_is_named() -> None:
         return (2 if tf.executing_eagerly() else 3) * upstream * x
 
     found = only(check(ruled(lambda x: x**2, gradient), [X]), verdicts.EXECUTIONS_DIFFER)
-    assert "in a graph at [2]" in found.detail
+    assert "found in a graph, 1.5 times the right one" in str(found)
 
 
 def test_a_function_that_only_works_eagerly_is_named() -> None:
     findings = check(lambda x: x + 0 * tf.constant(x.numpy()), [X])
-    assert "in a graph it raises" in only(findings, verdicts.EXECUTIONS_DIFFER).detail
+    assert "in a graph it raises" in str(only(findings, verdicts.EXECUTIONS_DIFFER))
 
 
-def test_a_function_that_xla_cannot_compile_is_named() -> None:
+def test_a_function_that_xla_cannot_compile_is_left_out() -> None:
     def square(x: tf.Tensor) -> tf.Tensor:
         order = tf.numpy_function(lambda x: np.argsort(x), [x], tf.int64)
         return tf.gather(x, tf.ensure_shape(order, [3])) ** 2
 
-    assert "under XLA" in only(check(square, [X]), verdicts.EXECUTIONS_DIFFER).detail
+    assert "under XLA" in str(only(check(square, [X]), verdicts.LEFT_OUT))
 
 
 def second_derivative(x: tf.Tensor) -> tf.Tensor:
@@ -309,7 +317,7 @@ def test_nothing_is_named_of_a_right_gradient(function: Callable, arguments: Any
 @pytest.mark.parametrize("name", likelihoods.LIKELIHOODS)
 def test_nothing_is_named_of_a_likelihood_nor_at_its_ends(name: str) -> None:
     ends = [[np.array([z, -z, z])] for z in (17.0, 37.0, 80.0)]
-    assert check(likelihood_loss(name), [X], ends) == []
+    assert check(likelihood_loss(name), [X], ends=ends) == []
 
 
 @pytest.mark.parametrize(("mode", "dtype"), wings.sampled(["float64", "float32"]))
@@ -355,12 +363,11 @@ def raises(x: tf.Tensor) -> tf.Tensor:
 UNUSABLE: dict[str, tuple[Callable, Sequence, str]] = {
     "it raises": (raises, [X], "cannot be called: KeyError: 'two"),
     "too few arguments": (tf.multiply, [X], "cannot be called: TypeError"),
-    "no tensor": (lambda x: "text", [X], "to a floating tensor, got string"),
-    "integers": (lambda x: tf.cast(x, tf.int32), [X], "to a floating tensor, got int32"),
+    "no tensor": (lambda x: "text", [X], "to floating tensors, got string"),
+    "integers": (lambda x: tf.cast(x, tf.int32), [X], "to floating tensors, got int32"),
     "nothing to differentiate in": (lambda n: tf.cast(n, tf.float64), [[1]], "got nothing"),
     "half precision": (tf.square, [X.astype(np.float16)], "got float16"),
     "random numbers": (lambda x: x * tf.random.uniform([], dtype=x.dtype), [X], "fix its seeds"),
-    "no values around": (lambda x: tf.sqrt(x - 1), [[1.0]], "function's domain"),
     "too few gradients": (
         ruled(lambda x, w: x * w, lambda upstream, x, w: upstream),
         [X, W],

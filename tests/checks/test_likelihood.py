@@ -4,7 +4,7 @@ import builtins
 import functools
 import math
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,8 @@ from lowlevel.checks.exact import exact_arrays
 from lowlevel.checks.formulas import formula_row, formula_rows, logits
 from lowlevel.checks.likelihood import Row, check_likelihood
 from lowlevel.checks.network import network_rows
-from lowlevel.cli.output import check_table
+from lowlevel.checks.sampled import sampled_rows
+from lowlevel.cli.output import check_report
 from lowlevel.likelihoods import Likelihood, Logit, in_float64
 from lowlevel.module_mode import model as module_model
 
@@ -91,6 +92,34 @@ class Cauchit(Likelihood):
         return -(y * tf.math.log(p) + (1 - y) * tf.math.log(1 - p))
 
 
+class StableCauchit(Likelihood):
+    """With the probability of the less likely label as it is, whose curvature changes its sign."""
+
+    @in_float64
+    def nll(self, z: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        small = tf.atan2(tf.ones_like(z), abs(z)) / math.pi
+        rare = tf.where(z < 0.0, y, 1 - y)
+        return -rare * tf.math.log(small) - (1 - rare) * tf.math.log1p(-small)
+
+    @in_float64
+    def slope(self, z: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        one, zero = self._probabilities(z)
+        density = 1 / (math.pi * (1 + z * z))
+        return (1 - y) * density / zero - y * density / one
+
+    @in_float64
+    def curvature(self, z: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        one, zero = self._probabilities(z)
+        density = 1 / (math.pi * (1 + z * z))
+        change = -2 * z * density / (1 + z * z)
+        of_zero = (change + density**2 / zero) / zero
+        return (1 - y) * of_zero + y * (density**2 / one - change) / one
+
+    def _probabilities(self, z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        small = tf.atan2(tf.ones_like(z), abs(z)) / math.pi
+        return tf.where(z < 0.0, small, 1 - small), tf.where(z < 0.0, 1 - small, small)
+
+
 class Complex(Logit):
     def exact_probabilities(self, z: Any, mp: Any) -> tuple[Any, Any]:
         return mp.sqrt(z), 1 - mp.sqrt(z)
@@ -136,6 +165,16 @@ class Normal(Likelihood):
         return z[..., 0]
 
 
+def spoilt(quantity: str, where: Callable, value: Callable) -> Likelihood:
+    """The logit with one formula whose values are others at some logits and labels."""
+
+    def formula(self: Likelihood, z: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        right = getattr(Logit, quantity)(self, z, y)
+        return tf.where(where(z, y), value(right), right)
+
+    return type("Spoilt", (Logit,), {quantity: formula})()
+
+
 FROM_A_FILE = """
 from lowlevel.likelihoods import Logit
 
@@ -148,6 +187,7 @@ class Raising(Logit):
 RAISING = Raising()
 """
 
+SAMPLED = [(f"{name}, sampled", None) for name in ("nll", "slope", "curvature", "mean")]
 PARAMETERS = {"dense_0/kernel", "dense_0/bias", "logistic/kernel", "logistic/bias"}
 
 
@@ -238,7 +278,7 @@ def test_there_is_a_row_for_each_quantity_and_label() -> None:
     rows = checked("logit", "float32", False)
     named = [(row.subject, row.label) for row in rows if row.logit is not None]
     expected = [(name, y) for name in ("nll", "slope", "curvature") for y in (1.0, 0.0, 0.25)]
-    assert named[:-1] == [*expected, ("mean", None), ("sum of exp(-nll)", None)]
+    assert named[:-1] == [*expected, ("mean", None), ("sum of exp(-nll)", None), *SAMPLED]
 
 
 def test_there_is_a_row_for_each_parameter_of_both_modes() -> None:
@@ -339,6 +379,75 @@ def test_a_mode_whose_gradient_is_wrong_is_found(monkeypatch: pytest.MonkeyPatch
     assert wrong == {f"module {name}" for name in PARAMETERS}
 
 
+# Between the logits of the table, beyond them, and for other labels and shapes.
+
+GAPS: dict[str, tuple[str, Callable, Callable, str]] = {
+    "a slope of 0 in between": (
+        "slope",
+        lambda z, y: (abs(z) > 5.5) & (abs(z) < 7.5),
+        tf.zeros_like,
+        "wrong from |z| = 5.5",
+    ),
+    "NaN in between": (
+        "curvature",
+        lambda z, y: (abs(z) > 89) & (abs(z) < 99),
+        lambda right: right * math.nan,
+        "gives NaN",
+    ),
+    "a slope of 0 next to 0": (
+        "slope",
+        lambda z, y: abs(z) < 5e-4,
+        tf.zeros_like,
+        "gives 0",
+    ),
+    "some labels alone": (
+        "slope",
+        lambda z, y: (y > 0.8) & (y < 1),
+        lambda right: 2 * right,
+        "for y from 0.8 to 1, wrong",
+    ),
+    "a batch of 1": (
+        "slope",
+        lambda z, y: tf.size(z) == 1,
+        lambda right: 2 * right,
+        "wrong for arguments of shape [1]",
+    ),
+    "a batch of 13": (
+        "slope",
+        lambda z, y: tf.size(z) == 13,
+        lambda right: 2 * right,
+        "wrong for arguments of shape [13]",
+    ),
+    "two axes": (
+        "nll",
+        lambda z, y: tf.rank(z) == 2,
+        lambda right: 2 * right,
+        "wrong for arguments of shape [6, 1]",
+    ),
+    "NaN at the end of the dtype": (
+        "curvature",
+        lambda z, y: abs(z) > 1e37,
+        lambda right: right * math.nan,
+        "gives NaN",
+    ),
+}
+
+
+@pytest.mark.parametrize("gap", GAPS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_what_the_table_does_not_show_the_sample_does(gap: str, dtype: str) -> None:
+    quantity, where, value, words = GAPS[gap]
+    rows = sampled_rows(spoilt(quantity, where, value), dtype, jit_compile=False, seed=0)
+    wrong = [row for row in rows if not row.right]
+    assert [row.subject for row in wrong] == [f"{quantity}, sampled"]
+    assert words in wrong[0].verdict
+
+
+def test_a_curvature_that_crosses_zero_is_judged_by_the_size_of_its_terms() -> None:
+    rows = sampled_rows(member(StableCauchit), "float32", jit_compile=False, seed=0)
+    assert {row.verdict for row in rows} == {"right"}
+
+
 # Labels that are not binary.
 
 
@@ -347,7 +456,7 @@ def test_a_likelihood_of_counts_is_held_to_its_own_labels_and_to_no_probability(
     rows = checked(Poisson, dtype)
     named = [(row.subject, row.label) for row in rows if row.logit is not None and not row.mistake]
     expected = [(name, y) for name in ("nll", "slope", "curvature") for y in (3.0, 0.0)]
-    assert named == [*expected, ("mean", None)]
+    assert named == [*expected, ("mean", None), *SAMPLED]
     assert all(row.agrees for row in rows)
     assert verdict(rows, "slope", 3.0) == "right; no exact values to make sure"
 
@@ -386,11 +495,24 @@ def test_the_missing_outer_function_shows_as_a_mistake_that_does_not_count() -> 
 
 
 def test_the_table_is_aligned_and_narrow() -> None:
-    lines = check_table(checked("probit", "float32", False))
-    start = lines[1].index("verdict")
-    assert all(line[start - 2 : start] == "  " for line in lines[1:13])
-    assert max(map(len, lines)) <= 115
+    lines = check_report("probit", checked("probit", "float32", False), verbose=True)
+    start = lines[3].index("verdict")
+    assert all(line[start - 2 : start] == "  " for line in lines[4:18])
+    assert max(map(len, lines)) <= 120
     assert lines[-3] == "mistakes, shown on purpose:"
+
+
+def test_what_is_right_is_one_line() -> None:
+    lines = check_report("probit", checked("probit", "float32", False), verbose=False)
+    assert lines == ["probit: all is right, in 23 rows; --verbose_check shows them"]
+
+
+def test_what_is_wrong_is_shown_under_the_verdict_and_nothing_else() -> None:
+    lines = check_report("mine", checked(Double), verbose=False)
+    assert lines[0] == "mine: 12 of 23 rows are NOT right"
+    rows = [line for line in lines[4:] if not line.endswith(":")]
+    assert len(rows) == 12
+    assert all("wrong" in line for line in rows)
 
 
 # What cannot be checked.

@@ -217,9 +217,12 @@ def test_the_check_passes_for_a_right_likelihood_and_fails_for_a_wrong_one(
         for name in ("logit", "mine.py:MINE")
     )
     assert (right.returncode, right.stderr) == (0, "")
-    assert right.stdout.splitlines()[-1] == "logit: all is right"
+    assert right.stdout.startswith("logit: all is right, in 23 rows")
+    assert len(right.stdout.splitlines()) == 1
     assert (wrong.returncode, wrong.stderr) == (1, "")
+    assert wrong.stdout.startswith("mine.py:MINE: 12 of 23 rows are NOT right")
     assert "wrong everywhere: 2 times the right one" in wrong.stdout
+    assert "right\n" not in wrong.stdout.partition("\n")[2]
 
 
 @pytest.mark.parametrize("mode", config.TRAINING_MODES)

@@ -1,0 +1,198 @@
+"""The check of an objective in NumPy, gradient and Hessian of each row, as boosted trees want it.
+
+XGBoost, LightGBM and YDF take such functions. What is wrong with one shows as a model that does not
+learn, or learns slowly, and never as an error.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from lowlevel.checks import causes, differences
+from lowlevel.checks.differences import Estimate
+from lowlevel.checks.verdicts import (
+    FACTOR,
+    NOT_FINITE,
+    SWAPPED,
+    UNDECIDED,
+    WRONG_SHAPE,
+    WRONG_SIGN,
+    WRONG_VALUE,
+    ZERO,
+    Finding,
+)
+from lowlevel.errors import in_one_line
+
+Objective = Callable[[np.ndarray], tuple[Any, Any]]
+
+GRADIENT, HESSIAN = "gradient", "Hessian"
+# Relative errors that pass: libraries take float32, and many objectives return it.
+_TOLERANCES = {4: 1e-5, 8: 1e-8}
+# What is below this share of the largest number counts as 0, as a floor of the Hessian does.
+_NEGLIGIBLE = 1e-6
+
+
+def check_objective(
+    objective: Objective,
+    loss: Callable[[np.ndarray], np.ndarray],
+    predictions: np.ndarray,
+    *,
+    order: int = 2,
+    tolerance: float | None = None,
+) -> list[Finding]:
+    """Returns what is wrong with an objective's gradient and Hessian; none if all is well.
+
+    Both are held against differences of the loss of each row (Ridders, 1982), the Hessian against
+    those of the gradient where that is right.
+
+    Args:
+        objective: from raw predictions to (gradient, Hessian), arrays like the predictions; for
+            several outputs a row the Hessian's diagonal. One that takes the data as well goes in
+            as `lambda z: objective(z, data)`.
+        loss: from raw predictions to each row's loss, `[rows]`, times its weight if the objective
+            has it: a sum and no mean, since that is what trees are grown on.
+        predictions: raw ones, `[rows]` or `[rows, outputs]`, of many sizes and either sign.
+        order: 1 to leave the Hessian out, where it is meant to be another, the expected one say.
+        tolerance: relative error that passes; None for 1e-8, or 1e-5 for float32.
+
+    Raises:
+        ValueError: a function raises, or returns something else.
+    """
+    z = np.asarray(predictions, np.float64)
+    if z.ndim not in (1, 2) or not z.size or not np.isfinite(z).all():
+        raise ValueError(
+            f"predictions: expected finite numbers [rows] or [rows, outputs], got {list(z.shape)}"
+        )
+    gradient, hessian = _pair(objective, z)
+    found = {GRADIENT: gradient, HESSIAN: hessian} if order == 2 else {GRADIENT: gradient}
+    shaped = [
+        _wrong_shape(name, array, z) for name, array in found.items() if array.shape != z.shape
+    ]
+    if shaped:
+        return shaped
+    slope = _derivative(lambda x: _losses(loss, x), z, order=1)
+    findings = _compared(GRADIENT, gradient, slope, tolerance)
+    if order == 1:
+        return findings
+    # One in float32 is too coarse for differences of its own.
+    if findings or gradient.dtype != np.float64:
+        curvature = _derivative(lambda x: _losses(loss, x), z, order=2)
+    else:
+        curvature = _derivative(lambda x: _pair(objective, x)[0], z, order=1)
+    if findings and _are(hessian, slope) and _are(gradient, curvature):
+        cause = "gradient and Hessian are each the other"
+        return [Finding(SWAPPED, f"{GRADIENT}, {HESSIAN}", cause=cause, advice="swap them")]
+    return findings + _compared(HESSIAN, hessian, curvature, tolerance)
+
+
+def assert_objective(
+    objective: Objective,
+    loss: Callable[[np.ndarray], np.ndarray],
+    predictions: np.ndarray,
+    **options: Any,
+) -> None:
+    """Raises AssertionError, a line for each fault, unless `check_objective` finds none."""
+    __tracebackhide__ = True
+    findings = check_objective(objective, loss, predictions, **options)
+    faults = [str(finding) for finding in findings if finding.is_fault]
+    if faults:
+        raise AssertionError("\n".join(["the objective is not right:", *faults]))
+
+
+def _pair(objective: Objective, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns gradient and Hessian as arrays; raises ValueError in one line."""
+    try:
+        gradient, hessian = objective(z.copy())
+        return np.asarray(gradient), np.asarray(hessian)
+    except Exception as error:
+        text = f"Expected an objective to (gradient, Hessian), it fails: {in_one_line(error)}"
+        raise ValueError(text) from error
+
+
+def _losses(loss: Callable[[np.ndarray], np.ndarray], z: np.ndarray) -> np.ndarray:
+    """Returns each row's loss; raises ValueError in one line."""
+    try:
+        losses = np.asarray(loss(z.copy()), np.float64)
+    except Exception as error:
+        raise ValueError(f"The loss cannot be called: {in_one_line(error)}") from error
+    if losses.shape != z.shape[:1]:
+        raise ValueError(
+            f"Expected the loss of each of {len(z)} rows, [{len(z)}], got {list(losses.shape)}: "
+            "return them before they are added up"
+        )
+    return losses
+
+
+def _derivative(
+    function: Callable[[np.ndarray], np.ndarray], z: np.ndarray, order: int
+) -> Estimate:
+    """Returns each row's derivative in its own predictions, of a value a row or an output."""
+    if z.ndim == 1:
+        return differences.elementwise(function, z, order)
+    columns = []
+    for output in range(z.shape[1]):
+
+        def of_column(x: np.ndarray, output: int = output) -> np.ndarray:
+            moved = z.copy()
+            moved[:, output] = x
+            value = function(moved)
+            return value if value.ndim == 1 else value[:, output]
+
+        columns.append(differences.elementwise(of_column, z[:, output], order))
+    return Estimate(*(np.stack(part, axis=1) for part in zip(*columns, strict=True)))
+
+
+def _wrong_shape(name: str, found: np.ndarray, z: np.ndarray) -> Finding:
+    cause = f"{list(found.shape)}, expected {list(z.shape)}"
+    return Finding(WRONG_SHAPE, name, cause=cause, advice="a number for each prediction")
+
+
+def _are(found: np.ndarray, told: Estimate) -> bool:
+    """Whether numbers are a derivative's, as far as differences can tell."""
+    allowed = told.error + _TOLERANCES[4] * np.abs(told.value)
+    return bool((np.abs(found - told.value) <= allowed).all())
+
+
+def _compared(
+    name: str, found: np.ndarray, told: Estimate, tolerance: float | None
+) -> list[Finding]:
+    """Holds numbers against a derivative by differences."""
+    expected, error = told
+    if not np.isfinite(found).all():
+        index = _index(np.argmin(np.isfinite(found)), found)
+        return [Finding(NOT_FINITE, name, index, float(found[index]), float(expected[index]))]
+    known = np.isfinite(error)
+    if not known.any():
+        return [Finding(UNDECIDED, name, cause="the loss is not finite around the predictions")]
+    passes = tolerance or _TOLERANCES[4 if found.dtype == np.float32 else 8]
+    size = np.maximum(np.abs(expected), np.abs(found))
+    floor = _NEGLIGIBLE * np.abs(expected, where=known, out=np.zeros(found.shape)).max()
+    apart = np.where(known, np.abs(found - expected), 0.0)
+    wrong = apart > np.where(known, error, 0.0) + passes * size + floor
+    if not wrong.any():
+        return []
+    index = _index(np.argmax(np.where(wrong, apart, 0.0)), found)
+    fault, cause, advice = _class(found[known], expected[known], error[known], len(found))
+    if not cause and not wrong.all():
+        cause = f"at {wrong.sum()} of {wrong.size} numbers"
+    figures = float(found[index]), float(expected[index])
+    return [Finding(fault, name, index, *figures, cause, advice)]
+
+
+def _class(
+    found: np.ndarray, expected: np.ndarray, error: np.ndarray, rows: int
+) -> tuple[str, str, str]:
+    """Returns fault, cause and advice of wrong numbers."""
+    if not found.any():
+        return ZERO, "", "derive it anew"
+    factor = causes.factor(found, expected, error)
+    if factor and factor.is_near(-1):
+        return WRONG_SIGN, "-1 times the right one", "it is that of the loss, not of its negative"
+    if factor:
+        return FACTOR, *factor.in_words({rows: "the number of rows, and trees want sums"})
+    return WRONG_VALUE, "", "derive it anew"
+
+
+def _index(place: Any, array: np.ndarray) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.unravel_index(int(place), array.shape))

@@ -1,0 +1,245 @@
+"""Trials: one derivative along one direction, as found and as the function's values have it."""
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+
+from lowlevel.checks import differences
+from lowlevel.checks.differences import Estimate, Ladder
+from lowlevel.checks.subject import Subject, Target
+
+# An error above this share of the derivative leaves even its sign to chance.
+_VAGUE = 0.1
+# What is below this share of the argument's largest derivative counts as 0.
+_NEGLIGIBLE = {np.dtype(np.float64): 1e-6, np.dtype(np.float32): 1e-2}
+
+# Next to other numbers one this small is a zero with rounding.
+_TINY = 1e-6
+
+EDGE = "a value next to it is not finite, as at the edge of the function's domain"
+KINK = "the function has a kink there, and this is between its slopes on either side"
+UNBOUNDED = "the function jumps there, or its slope grows without end"
+STRUCTURE = "the function changes on a finer scale than the steps"
+COARSE = "the function's values are rounded more coarsely than their dtype"
+NOISE = "the rounding of the function's values is above the slope"
+
+
+class Direction(NamedTuple):
+    """A way to move an array.
+
+    Attributes:
+        indices: the numbers that move, flat.
+        by: how far each moves at a step of 1, powers of two.
+    """
+
+    indices: np.ndarray
+    by: np.ndarray
+
+    def along(self, gradient: np.ndarray) -> float:
+        """Returns the derivative along the direction that a gradient gives."""
+        return float(gradient.ravel()[self.indices].astype(np.float64) @ self.by)
+
+    def moved(self, start: np.ndarray, step: float) -> np.ndarray:
+        """Returns a copy of an array, moved by some steps."""
+        moved = start.ravel().copy()
+        with np.errstate(over="ignore"):
+            moved[self.indices] += (self.by * step).astype(start.dtype)
+        return moved.reshape(start.shape)
+
+    def halves(self) -> list["Direction"]:
+        """Returns two directions that each move half of the numbers."""
+        middle = len(self.by) // 2
+        return [Direction(self.indices[part], self.by[part]) for part in _around(middle)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """A direction's derivatives, one for each upstream gradient that was tried.
+
+    Attributes:
+        direction: along which.
+        found: by the gradient, `[upstreams]`.
+        expected: by differences, likewise, and more of them that nothing was found for.
+        error: of `expected`.
+        right: where the two agree, `[upstreams]`.
+        wrong: where they do not, and differences can tell.
+        precise: where the differences would have shown a fault.
+        reason: why they cannot tell, if they cannot.
+    """
+
+    direction: Direction
+    found: np.ndarray
+    expected: np.ndarray
+    error: np.ndarray
+    right: np.ndarray
+    wrong: np.ndarray
+    precise: np.ndarray
+    reason: str
+
+    @property
+    def undecided(self) -> bool:
+        """Whether differences cannot tell for some upstream gradient."""
+        return bool((~self.wrong & ~(self.right & self.precise)).any())
+
+    @property
+    def off(self) -> float:
+        """How far found and expected are apart, in units of the error allowed for."""
+        with np.errstate(all="ignore"):
+            apart = np.abs(self.found - self.expected[: len(self.found)])
+            return float(np.nan_to_num(apart / self.error[: len(self.found)], nan=0.0).max())
+
+
+class Prober:
+    """Tries directions in one target of a function, against the gradients found for it."""
+
+    def __init__(
+        self,
+        subject: Subject,
+        target: Target,
+        weights: np.ndarray,
+        found: list[np.ndarray],
+        tolerance: float,
+    ) -> None:
+        """Takes what is tried.
+
+        Args:
+            subject: the function whose values are differentiated.
+            target: in what.
+            weights: upstream gradients, flat, `[upstreams, values]`.
+            found: the gradient for each of the first of them, of the target's shape.
+            tolerance: relative error that passes.
+        """
+        self.subject, self.target, self.weights = subject, target, weights
+        self.found, self.tolerance = found, tolerance
+        self.here = np.concatenate([v.ravel().astype(np.float64) for v in subject.value])
+        self.noise, self.rounding = (
+            np.concatenate([differences.rounding(of(v.ravel()), v.dtype) for v in subject.value])
+            for of in (np.asarray, np.ones_like)
+        )
+        coarse = [target.dtype, *(v.dtype for v in subject.value)]
+        self.dtype = max(coarse, key=lambda dtype: np.finfo(dtype).eps)
+        self.largest = max((float(np.abs(g).max(initial=0.0)) for g in found), default=0.0)
+        self.typical = differences.typical_scale(target.start)
+
+    def element(self, index: int, quick: bool = False) -> Trial:
+        """Tries one number, at its own scale and, where that tells too little, at others."""
+        own = float(differences.scales(self.target.start.ravel()[index]))
+        trials = []
+        for scale in dict.fromkeys(s for s in (own, self.typical, 1.0) if s):
+            direction = Direction(np.array([index]), np.array([scale]))
+            trials.append(self.along(direction, quick))
+            if not trials[-1].undecided:
+                return trials[-1]
+        return min(trials, key=lambda trial: float(trial.error.max() / trial.direction.by[0]))
+
+    def along(self, direction: Direction, quick: bool = False) -> Trial:
+        """Tries one direction: at a few steps, and at many where those do not settle it."""
+        trial = self._judged(direction, self._ladder(direction, few=True), final=quick)
+        if quick or bool((trial.right & trial.precise).all()):
+            return trial
+        return self._judged(direction, self._ladder(direction, few=False), final=True)
+
+    def random(self, generator: np.random.Generator, indices: np.ndarray) -> Direction:
+        """Returns a direction that moves many numbers, each by its own scale and of either sign."""
+        numbers = self.target.start.ravel()[indices]
+        own = differences.scales(numbers)
+        scale = np.where(own < _TINY * self.typical, self.typical, own)
+        return Direction(indices, scale * generator.choice([-1.0, 1.0], len(indices)))
+
+    def _ladder(self, direction: Direction, few: bool) -> Ladder:
+        """Returns the difference quotients of the weighted values along a direction."""
+        start = self.target.start
+        steps, rises, falls = [], [], []
+        for exponent in differences.exponents(self.dtype, few):
+            above, below = (direction.moved(start, sign * 2.0**exponent) for sign in (1, -1))
+            after, before = (self.subject.values_with(self.target, x) for x in (above, below))
+            rise, fall = (differences.risen(*p) for p in ((after, self.here), (self.here, before)))
+            rises.append(rise)
+            falls.append(fall)
+            steps.append(_taken(direction, above, below, 2.0**exponent))
+        column = np.array(steps)[:, None]
+        sides = [np.array([self.weights @ change for change in side]) for side in (rises, falls)]
+        noise = self._noise(
+            [np.maximum(*map(np.abs, pair)) for pair in zip(rises, falls, strict=True)]
+        )
+        forward, backward = (side / column for side in sides)
+        return Ladder(column, forward, backward, noise / column)
+
+    def _noise(self, changes: list[np.ndarray]) -> np.ndarray:
+        """Returns what rounding may add to the weighted values, `[rows, upstreams]`.
+
+        What does not depend on the numbers that move adds none; if nothing does, all may.
+        """
+        moving = np.any([change != 0 for change in changes], axis=0)
+        noise = self.noise * (moving if moving.any() else True)
+        return np.array(
+            [
+                np.sqrt(np.square(self.weights) @ np.square(noise + self.rounding * change))
+                for change in changes
+            ]
+        )
+
+    def _judged(self, direction: Direction, raw: Ladder, final: bool) -> Trial:
+        """Holds what was found along a direction against its difference quotients."""
+        ladder = raw.with_own_noise() if len(raw.steps) > 3 else raw
+        found = np.array([direction.along(g) for g in self.found])
+        count = len(found)
+        value, error = ladder.estimate()
+        shown = ladder.of_first(count)
+        expected, doubt = value[:count], error[:count]
+        apart = np.abs(found - expected)
+        size = np.maximum(np.abs(found), np.nan_to_num(np.abs(expected)))
+        right = apart <= doubt + self.tolerance * size
+        negligible = _NEGLIGIBLE[self.dtype] * self.largest * float(np.linalg.norm(direction.by))
+        precise = (doubt <= _VAGUE * size) | (doubt <= negligible)
+        precise |= (found == 0) & shown.constant
+        if not final:
+            return Trial(direction, found, value, error, right, np.zeros_like(right), precise, "")
+        kink, low, high = shown.sides()
+        slack = np.where(np.isfinite(doubt), doubt, 0.0) + 1e-3 * (high - low)
+        between = kink & (found >= low - slack) & (found <= high + slack)
+        untold = between | shown.speaks_for(found, apart) | ~np.isfinite(expected)
+        untold |= raw.unbounded()[:count]
+        wrong = ~right & ~untold
+        precise &= np.isfinite(doubt)
+        reason = _reason(raw, shown, between.any(), right.all(), Estimate(expected, doubt))
+        return Trial(direction, found, value, error, right & ~between, wrong, precise, reason)
+
+
+def derivatives(subject: Subject, target: Target) -> np.ndarray:
+    """Returns the derivative of the sum of a function's values in each number of a target.
+
+    By differences alone, in float64; infinite or NaN where they fail.
+    """
+    sizes = sum(value.size for value in subject.value)
+    prober = Prober(subject, target, np.ones((1, sizes)), [], tolerance=0.0)
+    trials = [prober.element(index) for index in range(target.start.size)]
+    found = [float(trial.expected[0] / trial.direction.by[0]) for trial in trials]
+    return np.array(found).reshape(target.start.shape)
+
+
+def _reason(raw: Ladder, ladder: Ladder, kink: bool, right: bool, estimate: Estimate) -> str:
+    """Returns why differences cannot tell, if they cannot."""
+    if raw.unbounded().any():
+        return UNBOUNDED
+    if not np.isfinite(estimate.error).all():
+        return EDGE
+    if kink:
+        return KINK
+    if not right:
+        return STRUCTURE
+    count = ladder.noise.shape[1]
+    return COARSE if (ladder.noise > 1e4 * raw.noise[:, :count]).any() else NOISE
+
+
+def _taken(direction: Direction, above: np.ndarray, below: np.ndarray, step: float) -> float:
+    """Returns the step that was taken; for one number exactly, whatever rounding made of it."""
+    if len(direction.by) > 1:
+        return step
+    ends = (float(x.ravel()[direction.indices[0]]) for x in (above, below))
+    return (next(ends) - next(ends)) / (2 * float(direction.by[0]))
+
+
+def _around(middle: int) -> tuple[slice, slice]:
+    return slice(None, middle), slice(middle, None)
