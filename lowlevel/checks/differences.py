@@ -24,8 +24,8 @@ _ULPS = 4.0
 _SMALLEST_SCALE = 2.0**-20
 # How many of the finest rows have to show that a slope grows without end.
 _FINEST = 4
-# Rounding has to be so much smaller than what a row is to show.
-_CLEAR = 10.0
+# Rounding has to be so much smaller than what a row is to show, and than what it is to tell apart.
+_CLEAR, _TELLING = 10.0, 4.0
 
 
 class Estimate(NamedTuple):
@@ -101,14 +101,25 @@ class Ladder(NamedTuple):
                 before = columns
         return Estimate(value, error)
 
-    def speaks_for(self, found: np.ndarray, error: np.ndarray) -> np.ndarray:
-        """Where some row agrees with a number though its noise is far below an error, `[...]`.
+    def speaks_for(self, found: np.ndarray, estimate: Estimate) -> np.ndarray:
+        """Where some row bears out the number found, or not the one estimated, `[...]`.
 
-        Then finer steps may yet show that the number is right: the function has structure that
-        the estimate was blind to.
+        Then the function has structure that the estimate was blind to: a row agrees with the
+        number found to within a noise that is far below the difference; or the finest row that can
+        tell the two apart is much nearer to it, or is none that the estimate allows.
         """
+        expected, error = estimate
+        apart = np.abs(found - expected)
         off = np.abs(self.central - found)
-        return ((off <= 3 * self.noise) & (self.noise * _CLEAR <= error)).any(axis=0)
+        agrees = ((off <= 3 * self.noise) & (_CLEAR * self.noise <= apart)).any(axis=0)
+        telling = _TELLING * self.noise <= apart
+        finest = len(telling) - 1 - np.argmax(telling[::-1], axis=0)
+        there, noise = (
+            np.take_along_axis(rows, finest[None], 0)[0] for rows in (self.central, self.noise)
+        )
+        nearer = 2 * np.abs(there - found) <= np.abs(there - expected)
+        denied = np.abs(there - expected) > 2 * noise + error / 2
+        return agrees | (telling.any(axis=0) & (nearer | denied))
 
     def sides(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Returns whether the function has a kink right here, and its slopes on either side.
