@@ -149,7 +149,9 @@ class Comparison:
             halves = [self.prober.along(half) for half in trial.direction.halves()]
             off = [half for half in halves if half.wrong.any() or not half.right.all()]
             if not off:
-                self.places = [trial]
+                # It shows in no fewer numbers: a fault of them all, or many kinks.
+                scaled = any(self._factor(upstream) for upstream in range(len(self.raw)))
+                self.places = [trial if scaled else trial.doubted()]
                 return
             trial = max(off, key=lambda half: (half.wrong.any(), half.off))
 
@@ -158,6 +160,11 @@ class Comparison:
         pairs = [(t.expected[upstream], t.error[upstream]) for t in self.trials]
         expected, error = (np.array(part) for part in zip(*pairs, strict=True))
         return np.nan_to_num(expected), np.where(np.isfinite(expected), error, np.inf)
+
+    def _factor(self, upstream: int) -> causes.Factor | None:
+        """Returns what times the expected derivatives was found, if that is one for all."""
+        found = np.array([trial.found[upstream] for trial in self.trials])
+        return causes.factor(found, *self._expected(upstream))
 
     def _shape_fault(self) -> str:
         """Returns what is wrong with the gradient as an array; empty if nothing is."""
@@ -251,9 +258,9 @@ class Comparison:
 
     def _numerical(self, upstream: int) -> tuple[str, str, str]:
         """Returns fault, cause and advice of wrong numbers by their ratios and their places."""
-        expected, error = self._expected(upstream)
+        expected, _ = self._expected(upstream)
         found = np.array([trial.found[upstream] for trial in self.trials])
-        factor = causes.factor(found, expected, error)
+        factor = self._factor(upstream)
         if factor and factor.is_near(-1):
             return WRONG_SIGN, "-1 times the right one", "turn the sign"
         if factor:

@@ -101,25 +101,32 @@ class Ladder(NamedTuple):
                 before = columns
         return Estimate(value, error)
 
-    def speaks_for(self, found: np.ndarray, estimate: Estimate) -> np.ndarray:
-        """Where some row bears out the number found, or not the one estimated, `[...]`.
+    def speaks_for(self, found: np.ndarray, expected: np.ndarray) -> np.ndarray:
+        """Where some row bears out the number found, or not the one expected, `[...]`.
 
         Then the function has structure that the estimate was blind to: a row agrees with the
         number found to within a noise that is far below the difference; or the finest row that can
-        tell the two apart is much nearer to it, or is none that the estimate allows.
+        tell the two apart is not clearly on the side of the one expected, or has the number found
+        between its one-sided slopes, as a kink within the step would, or is no nearer to the row
+        before than that was to its own, as it would be if the function were smooth.
         """
-        expected, error = estimate
         apart = np.abs(found - expected)
         off = np.abs(self.central - found)
         agrees = ((off <= 3 * self.noise) & (_CLEAR * self.noise <= apart)).any(axis=0)
         telling = _TELLING * self.noise <= apart
         finest = len(telling) - 1 - np.argmax(telling[::-1], axis=0)
-        there, noise = (
-            np.take_along_axis(rows, finest[None], 0)[0] for rows in (self.central, self.noise)
+        there, noise = _at(finest, self.central), _at(finest, self.noise)
+        sides_with = 3 * np.abs(there - expected) <= np.abs(there - found)
+        last, before = (
+            np.abs(_at(finest + k, self.central) - _at(finest + k - 1, self.central))
+            for k in (0, -1)
         )
-        nearer = 2 * np.abs(there - found) <= np.abs(there - expected)
-        denied = np.abs(there - expected) > 2 * noise + error / 2
-        return agrees | (telling.any(axis=0) & (nearer | denied))
+        settled = (finest < 2) | (last <= 2 * noise) | (last <= before / 4)
+        sides = _at(finest, self.forward), _at(finest, self.backward)
+        between = (found >= np.minimum(*sides) - noise) & (found <= np.maximum(*sides) + noise)
+        gap = np.abs(self.forward - self.backward)
+        between &= _at(finest, gap) > _at(finest - 1, gap) / 2
+        return agrees | between | ~(telling.any(axis=0) & sides_with & settled)
 
     def sides(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Returns whether the function has a kink right here, and its slopes on either side.
@@ -133,16 +140,13 @@ class Ladder(NamedTuple):
         last = len(gap) - 1
         finest = np.where(shown.any(axis=0), last - np.argmax(shown[::-1], axis=0), 0)
 
-        def at(rows: np.ndarray, offset: int) -> np.ndarray:
-            return np.take_along_axis(rows, np.clip(finest + offset, 0, last)[None], 0)[0]
-
-        here = at(gap, 0)
-        coarser = at(gap, -1), at(gap, -2)
+        here = _at(finest, gap)
+        coarser = _at(finest - 1, gap), _at(finest - 2, gap)
         same = np.minimum(here, np.minimum(*coarser)) > 0.3 * np.maximum(here, np.maximum(*coarser))
         # It is not right here if a finer row would show it and does not.
-        persists = (finest == last) | (_CLEAR * at(self.noise, 1) >= here)
+        persists = (finest == last) | (_CLEAR * _at(finest + 1, self.noise) >= here)
         kink = shown.any(axis=0) & (finest >= 2) & same & persists
-        sides = at(self.forward, 0), at(self.backward, 0)
+        sides = _at(finest, self.forward), _at(finest, self.backward)
         return kink, np.minimum(*sides), np.maximum(*sides)
 
     def unbounded(self) -> np.ndarray:
@@ -219,6 +223,11 @@ def elementwise(
             for column, row in zip(columns, (taken, *quotients, noise), strict=True):
                 column.append(row)
     return Ladder(*map(np.array, columns)).with_own_noise(order).estimate()
+
+
+def _at(row: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Returns `rows[row]`, elementwise; the nearest row there is where it is outside."""
+    return np.take_along_axis(rows, np.clip(row, 0, len(rows) - 1)[None], 0)[0]
 
 
 def risen(after: np.ndarray, before: np.ndarray) -> np.ndarray:

@@ -14,6 +14,8 @@ _VAGUE = 0.1
 # What is below this share of the argument's largest derivative counts as 0.
 _NEGLIGIBLE = {np.dtype(np.float64): 1e-6, np.dtype(np.float32): 1e-2}
 
+# What a gradient may lose where larger numbers cancel in it, in units of the values' precision.
+_ULPS = 4.0
 # Next to other numbers one this small is a zero with rounding.
 _TINY = 1e-6
 
@@ -82,6 +84,10 @@ class Trial:
         """Whether differences cannot tell for some upstream gradient."""
         return bool((~self.wrong & ~(self.right & self.precise)).any())
 
+    def doubted(self) -> "Trial":
+        """Returns the same trial with nothing wrong in it."""
+        return dataclasses.replace(self, wrong=np.zeros_like(self.wrong), reason=STRUCTURE)
+
     @property
     def off(self) -> float:
         """How far found and expected are apart, in units of the error allowed for."""
@@ -119,20 +125,19 @@ class Prober:
         )
         coarse = [target.dtype, *(v.dtype for v in subject.value)]
         self.dtype = max(coarse, key=lambda dtype: np.finfo(dtype).eps)
-        # What is below it was lost when the values were rounded, and then rounded once more.
         values = np.sqrt(np.square(weights) @ np.square(self.here))
-        self.nothing = float(np.finfo(self.dtype).eps) ** 2 * values
+        self.lost = _ULPS * float(np.finfo(self.dtype).eps) * values
         self.largest = max((float(np.abs(g).max(initial=0.0)) for g in found), default=0.0)
         self.typical = differences.typical_scale(target.start)
 
     def element(self, index: int, quick: bool = False) -> Trial:
-        """Tries one number, at its own scale and, where that tells too little, at others."""
+        """Tries one number, at its own scale and, where that is lost in rounding, at others."""
         own = float(differences.scales(self.target.start.ravel()[index]))
         trials = []
         for scale in dict.fromkeys(s for s in (own, self.typical, 1.0) if s):
             direction = Direction(np.array([index]), np.array([scale]))
             trials.append(self.along(direction, quick))
-            if not trials[-1].undecided:
+            if not trials[-1].undecided or trials[-1].reason not in (NOISE, COARSE):
                 return trials[-1]
         return min(trials, key=lambda trial: float(trial.error.max() / trial.direction.by[0]))
 
@@ -195,7 +200,6 @@ class Prober:
         size = np.maximum(np.abs(found), np.nan_to_num(np.abs(expected)))
         # A gradient's own rounding: with one upstream gradient it may cancel, not with all.
         right = apart <= doubt + self.tolerance * size.max(initial=0.0)
-        right |= size <= self.nothing[:count]
         negligible = _NEGLIGIBLE[self.dtype] * self.largest * float(np.linalg.norm(direction.by))
         precise = (doubt <= _VAGUE * size) | (doubt <= negligible)
         precise |= (found == 0) & shown.constant
@@ -204,11 +208,13 @@ class Prober:
         kink, low, high = shown.sides()
         slack = np.where(np.isfinite(doubt), doubt, 0.0) + 1e-3 * (high - low)
         between = kink & (found >= low - slack) & (found <= high + slack)
-        untold = between | shown.speaks_for(found, Estimate(expected, doubt)) | ~np.isfinite(expected)
-        untold |= raw.unbounded()[:count]
+        untold = between | shown.speaks_for(found, expected) | ~np.isfinite(expected)
+        untold |= raw.unbounded()[:count] | (size <= self.lost[:count])
         wrong = ~right & ~untold
         precise &= np.isfinite(doubt)
-        reason = _reason(raw, shown, between.any(), right.all(), Estimate(expected, doubt))
+        below = bool((~right & (size <= self.lost[:count])).any())
+        settled = bool(right.all()) or below
+        reason = _reason(raw, shown, between.any(), settled, Estimate(expected, doubt))
         return Trial(direction, found, value, error, right & ~between, wrong, precise, reason)
 
 
@@ -224,7 +230,7 @@ def derivatives(subject: Subject, target: Target) -> np.ndarray:
     return np.array(found).reshape(target.start.shape)
 
 
-def _reason(raw: Ladder, ladder: Ladder, kink: bool, right: bool, estimate: Estimate) -> str:
+def _reason(raw: Ladder, ladder: Ladder, kink: bool, settled: bool, estimate: Estimate) -> str:
     """Returns why differences cannot tell, if they cannot."""
     if raw.unbounded().any():
         return UNBOUNDED
@@ -232,7 +238,7 @@ def _reason(raw: Ladder, ladder: Ladder, kink: bool, right: bool, estimate: Esti
         return EDGE
     if kink:
         return KINK
-    if not right:
+    if not settled:
         return STRUCTURE
     count = ladder.noise.shape[1]
     return COARSE if (ladder.noise > 1e4 * raw.noise[:, :count]).any() else NOISE
