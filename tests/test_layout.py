@@ -23,7 +23,7 @@ TWINS = sorted(
 
 # From the top down: a room may import from itself and from the rooms of lower floors.
 FLOORS = (
-    {"cli"},
+    {"cli", "pytest_plugin"},
     {"checks", "storage"},
     {"experiment"},
     {"module_mode", "keras_mode"},

@@ -89,13 +89,13 @@ class Comparison:
             return self
         indices = np.flatnonzero(self.finite)
         if self.exhaustive:
-            for index in indices:
+            for index in _shown(indices, self.name):
                 quick = len([t for t in self.trials if t.wrong.any()]) >= _ENOUGH
                 self.trials.append(self.prober.element(int(index), quick))
             self.places = self.trials
         elif indices.size:
             generator = np.random.default_rng(self.settings.seed)
-            for _ in range(self.settings.directions):
+            for _ in _shown(range(self.settings.directions), self.name):
                 direction = self.prober.random(generator, indices)
                 self.trials.append(self.prober.along(direction))
             self._bisect(max(self.trials, key=lambda trial: trial.off))
@@ -313,6 +313,13 @@ def upstreams(subject: Subject, seed: int) -> list[list[np.ndarray]]:
         for v in subject.value
     ]
     return [[np.ones_like(v) for v in subject.value], random, [np.square(u) for u in random]]
+
+
+def _shown(steps: Iterable[int], name: str) -> Iterable[int]:
+    """Returns steps, with a progress bar on a terminal where they take long."""
+    from tqdm import tqdm
+
+    return tqdm(steps, desc=name, delay=2, leave=False, disable=None)
 
 
 def _same(first: Any, second: Any) -> bool:

@@ -83,6 +83,13 @@ class Likelihood:
         """
         return None
 
+    def as_objective(self, library: str) -> Callable[..., Any]:
+        """Returns an objective for boosted trees, of "xgboost" or "lightgbm"; see `objectives`."""
+        # It is made of a likelihood, and so comes after it.
+        from lowlevel.likelihoods.objectives import as_objective
+
+        return as_objective(self, library)
+
     def base_rate_nll(self, labels: np.ndarray, sample_weight: np.ndarray | None) -> float | None:
         """Mean NLL of the best constant prediction, the labels' mean; None where there is none.
 
