@@ -12,6 +12,8 @@ from lowlevel.config import Config
 if TYPE_CHECKING:
     from lowlevel.data import Table
     from lowlevel.experiment import Comparison, Run, compare, train
+    from lowlevel.experiment.judgements import judge
+    from lowlevel.experiment.tables import read_tables
     from lowlevel.keras_mode.saving import load_model
     from lowlevel.likelihoods import Likelihood
 
@@ -21,7 +23,9 @@ _HOMES = {
     "Run": "lowlevel.experiment",
     "Table": "lowlevel.data",
     "compare": "lowlevel.experiment",
+    "judge": "lowlevel.experiment.judgements",
     "load_model": "lowlevel.keras_mode.saving",
+    "read_tables": "lowlevel.experiment.tables",
     "train": "lowlevel.experiment",
 }
 
@@ -32,7 +36,9 @@ __all__ = [
     "Run",
     "Table",
     "compare",
+    "judge",
     "load_model",
+    "read_tables",
     "train",
 ]
 

@@ -2,134 +2,20 @@
 
 import dataclasses
 import itertools
-import math
-import numbers
-import operator
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from lowlevel.errors import shortened
+from lowlevel.ranges import Choice, Named, Number, Range, Switch, Whole, Wholes
 
 TRAINING_MODES = ("module", "keras")
 OPTIMIZERS = ("sgd", "momentum", "adam")
+# By hand alone: it takes all rows at once.
+NEWTON = "newton"
 ACTIVATIONS = ("linear", "relu", "tanh", "sigmoid")
 DTYPES = ("float32", "float64")
 KERAS_HOOKS = ("train_step", "compute_loss")
 
 Group = TypeVar("Group", bound=type)
-
-
-class Range(Protocol):
-    """What a setting may be."""
-
-    @property
-    def words(self) -> str:
-        """The range in words, after "expected"."""
-
-    def accept(self, value: Any) -> Any:
-        """Returns a value in the setting's own type; raises TypeError or ValueError if unfit."""
-
-
-class Choice(NamedTuple):
-    """One of some names; None stands for "not chosen" where that is allowed."""
-
-    names: Sequence[str]
-    optional: bool = False
-
-    @property
-    def words(self) -> str:
-        """The range in words."""
-        return f"one of {', '.join(self.names)}"
-
-    def accept(self, value: Any) -> str | None:
-        """Returns the name."""
-        if value is None and self.optional:
-            return None
-        if not isinstance(value, str) or value not in self.names:
-            raise ValueError
-        return str(value)
-
-
-class Whole(NamedTuple):
-    """A whole number, NumPy's included."""
-
-    at_least: int
-    at_most: int | None = None
-
-    @property
-    def words(self) -> str:
-        """The range in words."""
-        upwards = f"a whole number of at least {self.at_least}"
-        return upwards if self.at_most is None else f"{upwards} and at most {self.at_most}"
-
-    def accept(self, value: Any) -> int:
-        """Returns the number."""
-        number = operator.index(value)
-        above = self.at_most is not None and number > self.at_most
-        if isinstance(value, bool) or number < self.at_least or above:
-            raise ValueError
-        return number
-
-
-class Wholes(NamedTuple):
-    """Whole numbers, any number of them; one alone stands for itself."""
-
-    at_least: int
-
-    @property
-    def words(self) -> str:
-        """The range in words."""
-        return f"whole numbers of at least {self.at_least}"
-
-    def accept(self, value: Any) -> tuple[int, ...]:
-        """Returns the numbers."""
-        if isinstance(value, str):
-            raise TypeError
-        values = value if isinstance(value, Iterable) else [value]
-        return tuple(map(Whole(self.at_least).accept, values))
-
-
-class Number(NamedTuple):
-    """A finite number of at least 0, or above it."""
-
-    above_zero: bool
-
-    @property
-    def words(self) -> str:
-        """The range in words."""
-        return "a positive number" if self.above_zero else "a number of at least 0"
-
-    def accept(self, value: Any) -> float:
-        """Returns the number."""
-        if isinstance(value, bool) or not isinstance(value, numbers.Real):
-            raise TypeError
-        number = float(value)
-        if not (number > 0 if self.above_zero else number >= 0) or not number < math.inf:
-            raise ValueError
-        return number
-
-
-class Switch(NamedTuple):
-    """True or False, and nothing that Python would take for one of them."""
-
-    words: str = "True or False"
-
-    def accept(self, value: Any) -> bool:
-        """Returns it as Python's."""
-        # NumPy's own kind says what it is without an import of NumPy.
-        if not isinstance(value, bool) and type(value).__name__ not in ("bool", "bool_"):
-            raise TypeError
-        return bool(value)
-
-
-class Named(NamedTuple):
-    """Something by name, or the thing itself: whoever uses it looks at it."""
-
-    words: str
-
-    def accept(self, value: Any) -> Any:
-        """Returns it."""
-        return value
 
 
 def setting(default: Any, within: Range, help: str) -> Any:  # noqa: A002
@@ -235,9 +121,20 @@ class TrainingSettings(CommonSettings):
         100, Whole(at_least=1), "rows in a batch; the last one of an epoch may be shorter"
     )
     learning_rate: float = setting(1e-4, Number(above_zero=True), "size of a step")
-    optimizer: str = setting("sgd", Choice(OPTIMIZERS), "momentum is SGD with momentum 0.9")
+    optimizer: str = setting(
+        "sgd",
+        Choice((*OPTIMIZERS, NEWTON)),
+        "momentum is SGD with momentum 0.9; newton goes to the maximum by all rows at once, one "
+        "pass an epoch, in module mode without hidden layers, whatever the rate and the batches",
+    )
     jit_compile: bool = setting(False, Switch(), "compile the training step with XLA")
     report_every: int = setting(1, Whole(at_least=1), "epochs from one report to the next")
+    patience: int = setting(
+        0,
+        Whole(at_least=0),
+        "reports without a lower NLL of the rows held out before training stops, with the best "
+        "weights; 0 for never",
+    )
     threads: int = setting(
         0,
         Whole(at_least=0, at_most=1024),

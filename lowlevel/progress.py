@@ -69,6 +69,8 @@ class Progress:
         self.observers = tuple(given)
         self.history: list[Epoch] = []
         self.shown = 0
+        # An observer, or training itself, may end it before the last epoch.
+        self.stopped = False
         self.start = time.perf_counter()
 
     def next_report(self, epoch: int) -> int:
@@ -88,13 +90,14 @@ class Progress:
             yield range(first_epoch, last)
             first_epoch = last
 
-    def add(self, losses: Collection[float], state: State) -> None:
+    def add(self, losses: Collection[float], state: State, last: bool = False) -> None:
         """Records epochs that have ended, and reports if one is due.
 
         Args:
             losses: the mean NLL of each epoch since the last call, at least one; they share the
               time evenly.
             state: as it was at the last call; its epoch is moved on.
+            last: whether training ends with them, before the settings' last epoch.
 
         Raises:
             ValueError: a loss is not finite.
@@ -105,7 +108,8 @@ class Progress:
             state.epoch += 1
             check_finite(loss, f"in epoch {state.epoch}")
             self.history.append(Epoch(state.epoch, loss, seconds))
-        if state.epoch >= due:
+        self.stopped |= last
+        if last or state.epoch >= due:
             for observe in self.observers:
                 observe(self.history[self.shown :], state)
             self.shown = len(self.history)

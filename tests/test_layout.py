@@ -21,15 +21,19 @@ TWINS = sorted(
     if path.name != "__init__.py" and (KERAS_MODE / path.name).exists()
 )
 
+# What a loop by hand can do, and `fit` cannot.
+WITHOUT_TWIN = "newton.py"
+
 # From the top down: a room may import from itself and from the rooms of lower floors.
 FLOORS = (
     {"cli", "pytest_plugin"},
     {"checks", "storage"},
     {"experiment"},
     {"module_mode", "keras_mode"},
+    {"regression", "judging"},
     {"data", "likelihoods", "progress", "shares"},
     {"config"},
-    {"errors"},
+    {"ranges", "errors"},
 )
 # It stands apart: only where a process begins may TensorFlow be started.
 STARTUP = "startup"
@@ -162,7 +166,7 @@ def docstring_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 
 def test_module_mode_has_no_file_that_keras_mode_lacks() -> None:
-    names = {path.name for path in MODULE_MODE.glob("*.py")}
+    names = {path.name for path in MODULE_MODE.glob("*.py")} - {WITHOUT_TWIN}
     assert names <= {path.name for path in KERAS_MODE.glob("*.py")}
     assert {"layers.py", "model.py", "optimizers.py", "training.py"} <= set(TWINS)
 

@@ -59,6 +59,15 @@ def test_observers_see_the_epochs_since_the_last_report_and_the_state() -> None:
     assert [record.nll for record in run.history] == [0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1]
 
 
+def test_training_that_ends_early_is_reported_at_once() -> None:
+    watcher = Watcher()
+    run, state = Progress(Config(epochs=7, report_every=3), watcher), State(None, None)
+    run.add([0.7, 0.6, 0.5], state)
+    assert not run.stopped
+    run.add([0.4], state, last=True)
+    assert run.stopped and watcher.shown == [([1, 2, 3], 3), ([4], 4)]
+
+
 def test_a_run_that_goes_on_from_a_state_counts_on() -> None:
     watcher = Watcher()
     run = Progress(Config(epochs=9, report_every=4), [watcher])

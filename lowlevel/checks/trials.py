@@ -125,7 +125,7 @@ class Prober:
         )
         coarse = [target.dtype, *(v.dtype for v in subject.value)]
         self.dtype = max(coarse, key=lambda dtype: np.finfo(dtype).eps)
-        values = np.sqrt(np.square(weights) @ np.square(self.here))
+        values = _root_of_squares(weights, self.here)
         self.lost = _ULPS * float(np.finfo(self.dtype).eps) * values
         self.largest = max((float(np.abs(g).max(initial=0.0)) for g in found), default=0.0)
         self.typical = differences.typical_scale(target.start)
@@ -171,8 +171,9 @@ class Prober:
         noise = self._noise(
             [np.maximum(*map(np.abs, pair)) for pair in zip(rises, falls, strict=True)]
         )
-        forward, backward = (side / column for side in sides)
-        return Ladder(column, forward, backward, noise / column)
+        with np.errstate(over="ignore"):
+            forward, backward = (side / column for side in sides)
+            return Ladder(column, forward, backward, noise / column)
 
     def _noise(self, changes: list[np.ndarray]) -> np.ndarray:
         """Returns what rounding may add to the weighted values, `[rows, upstreams]`.
@@ -181,12 +182,8 @@ class Prober:
         """
         moving = np.any([change != 0 for change in changes], axis=0)
         noise = self.noise * (moving if moving.any() else True)
-        return np.array(
-            [
-                np.sqrt(np.square(self.weights) @ np.square(noise + self.rounding * change))
-                for change in changes
-            ]
-        )
+        sizes = [noise + self.rounding * change for change in changes]
+        return np.array([_root_of_squares(self.weights, size) for size in sizes])
 
     def _judged(self, direction: Direction, raw: Ladder, final: bool) -> Trial:
         """Holds what was found along a direction against its difference quotients."""
@@ -250,6 +247,14 @@ def _taken(direction: Direction, above: np.ndarray, below: np.ndarray, step: flo
         return step
     ends = (float(x.ravel()[direction.indices[0]]) for x in (above, below))
     return (next(ends) - next(ends)) / (2 * float(direction.by[0]))
+
+
+def _root_of_squares(weights: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Returns the root of the sum of (weight size)^2, `[upstreams]`, without overflow."""
+    largest = float(np.max(np.abs(sizes), initial=0.0))
+    if not 0 < largest < np.inf:
+        return np.full(len(weights), largest)
+    return largest * np.sqrt(np.square(weights) @ np.square(sizes / largest))
 
 
 def _around(middle: int) -> tuple[slice, slice]:

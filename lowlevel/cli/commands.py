@@ -1,5 +1,6 @@
 """The commands: train in one mode, in both, or check; each prints as it goes."""
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from lowlevel import startup
@@ -8,10 +9,11 @@ from lowlevel.cli.flags import Call
 from lowlevel.config import TRAINING_MODES
 from lowlevel.errors import in_one_line
 from lowlevel.storage import run_folder
+from lowlevel.storage.run_folder import Results
 
 if TYPE_CHECKING:
-    from lowlevel.data import Table
     from lowlevel.experiment import Run
+    from lowlevel.experiment.tables import Tables
 
 
 def execute(call: Call) -> int:
@@ -40,27 +42,28 @@ def execute(call: Call) -> int:
 
 
 def train(call: Call) -> int:
-    """Trains on the German credit table in one mode or both; returns 1 if both differ too much."""
-    from lowlevel.data import german_credit
-    from lowlevel.experiment import modes
+    """Trains in one mode or both; returns 1 if both differ too much."""
+    from lowlevel.experiment import judgements, modes, tables
     from lowlevel.likelihoods import loading
 
-    loading.load(call.config.likelihood)
+    likelihood = loading.load(call.config.likelihood)
     trained = TRAINING_MODES if call.mode == "compare" else (call.mode,)
     for mode in trained:
         modes.load(mode)
-    table = german_credit.load_german_credit(call.config.dtype or "float32", call.data_dir)
-    columns = table.features.shape[1]
+    found = tables.load(call.data, call.config, likelihood, call.data_dir)
+    if found.test is not None:
+        judgements.check_can_judge(likelihood)
+    columns = found.train.features.shape[1]
     if call.output_dir:
         # Those of the layers, and each column's moments.
         weights = call.config.count_weights(columns) + 2 * columns
         needed = run_folder.bytes_needed(call.config, weights)
         run_folder.check_room(call.output_dir, needed * len(trained))
-    print(f"{german_credit.NAME}: {table.rows} rows, {columns} features; {call.mode} mode")
-    return (train_both if call.mode == "compare" else train_one)(call, table)
+    output.show_tables(found, call.mode)
+    return (train_both if call.mode == "compare" else train_one)(call, found)
 
 
-def train_one(call: Call, table: "Table") -> int:
+def train_one(call: Call, found: "Tables") -> int:
     """Trains in one mode; prints the loss of each epoch, then the metrics."""
     from lowlevel import experiment
     from lowlevel.experiment import modes
@@ -69,32 +72,43 @@ def train_one(call: Call, table: "Table") -> int:
     if call.report_weights:
         observers.append(output.weights_shower(modes.load(call.mode)))
     print("epoch          nll  seconds")
-    run = experiment.train(call.mode, call.config, table, observers)
-    output.show_trained("", run)
-    keep(call, {"": run})
+    run = experiment.train(call.mode, call.config, found.train, observers, found.test)
+    keep(call, {"": conclude(call, call.mode, "", run, found)})
     return 0
 
 
-def train_both(call: Call, table: "Table") -> int:
+def train_both(call: Call, found: "Tables") -> int:
     """Trains in both modes; prints them side by side, then the verdict."""
     from lowlevel import experiment
 
     output.show_comparison_head()
-    result = experiment.compare(call.config, table, output.show_row)
-    for mode, run in result.runs.items():
-        output.show_trained(mode, run)
-    keep(call, result.runs)
+    result = experiment.compare(call.config, found.train, output.show_row, found.test)
+    results = {mode: conclude(call, mode, mode, run, found) for mode, run in result.runs.items()}
+    keep(call, results)
     print(output.verdict(result))
     return 0 if result.agrees else 1
 
 
-def keep(call: Call, runs: "dict[str, Run]") -> None:
+def conclude(call: Call, mode: str, name: str, run: "Run", found: "Tables") -> Results:
+    """Prints what a run has come to, and returns what is kept of it."""
+    from lowlevel.experiment import judgements, original_scale
+
+    output.show_trained(name, run)
+    metrics: dict[str, Any] = {"training": run.metrics}
+    if found.test is not None:
+        judged = judgements.judge(mode, run, found.plain, found.test, call.data.cost)
+        output.show_judgements(name, judged)
+        metrics["judged"] = {part: judgements.as_dict(one) for part, one in judged.items()}
+    known = original_scale.of_run(run, found)
+    output.show_coefficients(name, known)
+    schema = found.encoder.schema.to_json() if found.encoder else ""
+    table = [known.head, *map(dataclasses.astuple, known.rows)] if known.rows else []
+    return Results(run.config, run.history, metrics, run.weights, schema, table)
+
+
+def keep(call: Call, results: dict[str, Results]) -> None:
     """Writes what runs leave into the folder, if there is to be one."""
     if call.output_dir:
-        results = {
-            name: run_folder.Results(run.config, run.history, run.metrics, run.weights)
-            for name, run in runs.items()
-        }
         run_folder.write(call.output_dir, results, call.overwrite)
 
 

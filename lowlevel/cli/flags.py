@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 
 from absl import flags
 
-from lowlevel.config import TRAINING_MODES, Choice, Config, Number, Switch, Whole, Wholes
+from lowlevel.config import TRAINING_MODES, Config, Settings
+from lowlevel.data.settings import DataSettings
+from lowlevel.ranges import Choice, Number, Numbers, Share, Switch, Texts, Whole, Wholes
 
 COMMANDS = (*TRAINING_MODES, "compare", "check")
 _OF_COMMANDS = ("report_weights", "output_dir", "overwrite", "data_dir", "verbose_check")
@@ -20,6 +22,7 @@ class Call(NamedTuple):
     Attributes:
         mode: one of `COMMANDS`; of the first two each names its folder, `module_mode` say.
         config: the settings of the run.
+        data: which rows it is about.
         report_weights: whether a report shows every trainable array too.
         output_dir: folder for the run's results; empty to write none.
         overwrite: whether a run that is there is replaced.
@@ -29,6 +32,7 @@ class Call(NamedTuple):
 
     mode: str
     config: Config
+    data: DataSettings
     report_weights: bool
     output_dir: str
     overwrite: bool
@@ -46,7 +50,7 @@ def define() -> None:
         "check: the gradients of the likelihood, in both (only --likelihood, --dtype, "
         "--jit_compile, --seed and --threads count)",
     )
-    for field in dataclasses.fields(Config):
+    for field in _fields():
         _define_setting(field)
     flags.DEFINE_bool("report_weights", False, "report every trainable array too")
     flags.DEFINE_string(
@@ -59,7 +63,7 @@ def define() -> None:
         "data_dir", "", "folder where the prepared table is kept; empty for ~/tensorflow_datasets"
     )
     flags.DEFINE_bool("verbose_check", False, "have --mode=check show what is right as well")
-    for name in ("mode", *(field.name for field in dataclasses.fields(Config))):
+    for name in ("mode", *(field.name for field in _fields())):
         _make_own(name)
     for name in _OF_COMMANDS:
         _make_own(name)
@@ -80,7 +84,9 @@ def _define_setting(field: dataclasses.Field) -> None:
         case Number():
             least = "above 0" if within.above_zero else "at least 0"
             flags.DEFINE_float(name, default, f"{text}, {least}")
-        case Wholes():
+        case Share():
+            flags.DEFINE_float(name, default, f"{text}, at least 0 and below 1")
+        case Wholes() | Numbers() | Texts():
             flags.DEFINE_list(name, list(default), f"{text}; {within.words}, with commas between")
         case _:
             flags.DEFINE_string(name, default, text)
@@ -104,13 +110,35 @@ def parse(arguments: Sequence[str]) -> Call:
         raise ValueError(str(error)) from error
     if rest:
         raise ValueError(f"expected flags only, got {rest[0]}; see --help")
-    values = {field.name: flags.FLAGS[field.name].value for field in dataclasses.fields(Config)}
-    values["hidden_units"] = [int(n) if str(n).isdecimal() else n for n in values["hidden_units"]]
     try:
-        config = Config(**values)
+        config, data = Config(**_values(Config)), DataSettings(**_values(DataSettings))
     except ValueError as error:
         raise ValueError(f"--{error}") from error
-    return Call(flags.FLAGS.mode, config, *(flags.FLAGS[name].value for name in _OF_COMMANDS))
+    return Call(flags.FLAGS.mode, config, data, *(flags.FLAGS[name].value for name in _OF_COMMANDS))
+
+
+def _fields() -> tuple[dataclasses.Field, ...]:
+    """Returns every setting."""
+    return (*dataclasses.fields(Config), *dataclasses.fields(DataSettings))
+
+
+def _values(group: type[Settings]) -> dict[str, Any]:
+    """Returns what the flags say of a group's settings, numbers in lists as such."""
+    values = {field.name: flags.FLAGS[field.name].value for field in dataclasses.fields(group)}
+    for field in dataclasses.fields(group):
+        if isinstance(field.metadata["within"], (Wholes, Numbers)):
+            values[field.name] = [_number(text) for text in values[field.name]]
+    return values
+
+
+def _number(text: Any) -> Any:
+    """Returns a text as a number; as it is where it is none, for the range to refuse."""
+    for kind in (int, float):
+        try:
+            return kind(str(text))
+        except ValueError:
+            continue
+    return text
 
 
 def program() -> str:

@@ -1,6 +1,6 @@
 """What the commands print: observers of a run, and tables of what was found."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lowlevel.progress import Epoch, Observer, State
@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from lowlevel.checks.likelihood import Row as CheckRow
     from lowlevel.experiment import Comparison, Row, Run
     from lowlevel.experiment.modes import Mode
+    from lowlevel.experiment.original_scale import Coefficients
+    from lowlevel.experiment.tables import Tables
+    from lowlevel.judging import Judgement
 
 
 def show_epoch(epochs: Sequence[Epoch], state: State) -> None:
@@ -30,11 +33,57 @@ def weights_shower(wing: "Mode") -> Observer:
     return show
 
 
+def show_tables(found: "Tables", mode: str) -> None:
+    """Prints what is trained on, and what was found in the rows held out."""
+    table = found.train
+    held = f", {found.test.rows} held out" if found.test is not None else ""
+    print(f"{found.name}: {table.rows} rows{held}, {table.features.shape[1]} features; {mode} mode")
+    for name, count in found.unknown.items():
+        print(f"{count} of the rows held out have a level of {name} that is not known: taken for 0")
+
+
+def show_judgements(name: str, judged: "Mapping[str, Judgement]") -> None:
+    """Prints what a model is worth on the rows trained on and on those held out."""
+    training, holdout = judged.values()
+    of = f"{name}, " if name else ""
+    print(f"{of}judged on {holdout.rows} rows held out, and on {training.rows} trained on:")
+    print(f"{'':22} {'held out':>10}  {'95% interval':^22}  {'trained on':>10}")
+    for metric, (value, low, high) in holdout.metrics.items():
+        interval = "" if low is None else f"{low:.6f} to {high:.6f}"
+        other = training.metrics.get(metric)
+        own = f"{other.value:10.6f}" if other else ""
+        print(f"{metric:22} {value:10.6f}  {interval:>22}  {own}".rstrip())
+    for note in dict.fromkeys(holdout.notes):
+        print(f"note: {note}")
+
+
+def show_coefficients(name: str, known: "Coefficients") -> None:
+    """Prints coefficients with their errors, or why there are none."""
+    if known.note:
+        print(known.note)
+    if known.rows:
+        of = f"{name}, " if name else ""
+        width = max(len(row.name) for row in known.rows)
+        print(f"{of}coefficients, with the errors of maximum likelihood:")
+        head = f"{'coef':>12} {'se':>11} {'z':>8} {'p':>8} {'95% interval':^25}"
+        print(f"{'':{width}} {head}".rstrip())
+        for row in known.rows:
+            interval = f"{row.ci_lower:.5g} to {row.ci_upper:.5g}"
+            p = f"{row.p:.4f}" if row.p >= 5e-5 else "<0.0001"
+            figures = f"{row.coef:12.6g} {row.se:11.5g} {row.z:8.3f} {p:>8} {interval:^25}"
+            print(f"{row.name:{width}} {figures}".rstrip())
+
+
 def show_trained(mode: str, run: "Run") -> None:
     """Prints a run's metrics, and whether it has learnt anything at all."""
     name = f"{mode}, trained" if mode else "trained"
     metrics = "  ".join(f"{name} {value:.6f}" for name, value in run.metrics.items())
     print(f"{name}, on the training rows: {metrics}")
+    if run.best_epoch is not None:
+        ended = run.history[-1].epoch
+        print(
+            f"{name}: the best weights by the rows held out, of epoch {run.best_epoch} of {ended}"
+        )
     base = run.base_rate_nll
     if base is not None and run.metrics["nll"] > base:
         print(

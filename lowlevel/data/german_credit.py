@@ -91,7 +91,7 @@ def load_german_credit(dtype: str = "float32", data_dir: str = "") -> Table:
             f"data_dir: expected the table that TFDS prepares, with SHA-256 {TABLE_SHA256}, got "
             f"another in {folder / NAME}, {found}: delete that, and it is prepared anew"
         )
-    return Table(features.astype(dtype), labels.astype(dtype))
+    return Table(features.astype(dtype), labels.astype(dtype), names=COLUMNS)
 
 
 def _read(tfds: Any, folder: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:

@@ -19,6 +19,7 @@ class Table:
         features: `[rows, columns]`, finite; float32 stays float32, other numbers become float64.
         labels: `[rows]` or `[rows, 1]`, finite; brought to the features' dtype and to `[rows]`.
         sample_weight: likewise, not negative, not all 0; or None, where every row counts 1.
+        names: of the columns of the features; none for columns that are called by their numbers.
 
     Raises:
         ValueError: a type, a shape or a value is not as above, or an array is masked.
@@ -27,6 +28,7 @@ class Table:
     features: np.ndarray
     labels: np.ndarray
     sample_weight: np.ndarray | None = None
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Brings everything to one dtype, and checks shapes and values."""
@@ -48,6 +50,16 @@ class Table:
             if not weight.any():
                 raise ValueError("Expected a `sample_weight` above 0 in some row, got 0 in all")
             object.__setattr__(self, "sample_weight", weight)
+        if self.names and len(self.names) != features.shape[1]:
+            raise ValueError(
+                f"Expected `names` of {features.shape[1]} columns, got {len(self.names)}"
+            )
+
+    def rows_at(self, numbers: np.ndarray) -> "Table":
+        """Returns a table of some of the rows, by their numbers."""
+        columns = [column[numbers] for column in self.columns]
+        weight = columns[2] if len(columns) > 2 else None
+        return Table(columns[0], columns[1], weight, self.names)
 
     def _column(self, name: str, values: Any) -> np.ndarray:
         """Returns a column in the features' dtype, `[rows]`."""

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lowlevel.config import Config
+from lowlevel.config import NEWTON, OPTIMIZERS, Config
 from lowlevel.data import Table
 from lowlevel.experiment import modes
 from lowlevel.experiment.run import Run, train
@@ -58,7 +58,10 @@ class Comparison(NamedTuple):
 
 
 def compare(
-    config: Config, table: Table, on_row: Callable[[Row], None] | None = None
+    config: Config,
+    table: Table,
+    on_row: Callable[[Row], None] | None = None,
+    test: Table | None = None,
 ) -> Comparison:
     """Trains both modes by one config on one table.
 
@@ -66,10 +69,16 @@ def compare(
         config: the settings of both.
         table: the rows to train on.
         on_row: is shown each row as it comes.
+        test: rows held out, by which `patience` stops the training.
 
     Raises:
-        ValueError: as for `train`.
+        ValueError: as for `train`; or keras mode has no such optimizer.
     """
+    if config.optimizer == NEWTON:
+        raise ValueError(
+            f"optimizer: expected one of {', '.join(OPTIMIZERS)}, which both modes have, got "
+            f"{NEWTON}: use it in module mode"
+        )
     by_module: list[tuple[Epoch, dict[str, np.ndarray]]] = []
     rows: list[Row] = []
 
@@ -84,8 +93,8 @@ def compare(
             on_row(rows[-1])
 
     runs = {
-        "module": train("module", config, table, [keep]),
-        "keras": train("keras", config, table, [hold_against]),
+        "module": train("module", config, table, [keep], test),
+        "keras": train("keras", config, table, [hold_against], test),
     }
     tolerance = XLA_TOLERANCE[table.dtype] if config.jit_compile else 0.0
     return Comparison(rows, runs, tolerance)

@@ -10,7 +10,8 @@ import tensorflow as tf
 from lowlevel.config import Config
 from lowlevel.data import Table
 from lowlevel.experiment import metrics, modes
-from lowlevel.experiment.settling import base_rate, settled
+from lowlevel.experiment.early_stopping import EarlyStopping
+from lowlevel.experiment.settling import base_rate, check_test, settled
 from lowlevel.likelihoods import Likelihood
 from lowlevel.progress import Epoch, Observer, Progress, State, check_finite
 
@@ -31,6 +32,7 @@ class Run(NamedTuple):
           where the likelihood has no such thing.
         weights: every array of the trained model by name, `layer/variable`.
         state: the model, the optimizer and the epoch, as they were at the end.
+        best_epoch: of which the weights are, where they were chosen by the rows held out.
     """
 
     config: Config
@@ -39,6 +41,7 @@ class Run(NamedTuple):
     base_rate_nll: float | None
     weights: dict[str, np.ndarray]
     state: State
+    best_epoch: int | None = None
 
     @property
     def model(self) -> Any:
@@ -47,7 +50,11 @@ class Run(NamedTuple):
 
 
 def train(
-    mode: str, config: Config, table: Table, observers: Observer | Sequence[Observer] = ()
+    mode: str,
+    config: Config,
+    table: Table,
+    observers: Observer | Sequence[Observer] = (),
+    test: Table | None = None,
 ) -> Run:
     """Builds a model, trains it and evaluates it.
 
@@ -57,6 +64,7 @@ def train(
         table: the rows to train on.
         observers: one, or several; each is called after every `report_every` epochs, and at the
           end, with the records of the epochs since its last call, and the state.
+        test: rows held out, by which `patience` stops the training; nothing else looks at them.
 
     Raises:
         ValueError: there is no such mode; the loss is not finite; the likelihood cannot be used or
@@ -66,12 +74,18 @@ def train(
     """
     wing = modes.load(mode)
     config, likelihood = settled(config, table)
+    check_test(config, table, test)
     base_rate_nll = base_rate(likelihood, table)
     state = wing.start(config, likelihood, table)
     progress = Progress(config, observers)
+    stopping = EarlyStopping(progress, test, mean_loss) if config.patience and test else None
+    if stopping:
+        progress.observers = (*progress.observers, stopping)
     wing.train(state, config, table, progress)
-    if state.epoch != config.epochs:
+    if state.epoch != config.epochs and not progress.stopped:
         raise ValueError(f"Expected {config.epochs} epochs, got {state.epoch}: the rows ran out")
+    if stopping:
+        stopping.restore(state)
     return Run(
         config,
         progress.history,
@@ -79,6 +93,7 @@ def train(
         base_rate_nll,
         wing.named_weights(state.model),
         state,
+        stopping.best_epoch if stopping else None,
     )
 
 

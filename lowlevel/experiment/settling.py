@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from lowlevel import startup
-from lowlevel.config import Config
+from lowlevel.config import NEWTON, Config, shown
 from lowlevel.data import Table
 from lowlevel.data.table import check_range
 from lowlevel.errors import in_one_line
@@ -42,8 +42,21 @@ def settled(config: Config, table: Table) -> tuple[Config, Likelihood]:
     check_range("labels", table.labels, *likelihood.label_range)
     config = dataclasses.replace(config, dtype=table.dtype, threads=threads)
     check_numbers(config)
+    if config.optimizer == NEWTON:
+        check_newton(config, table.features.shape[1], likelihood.predictors)
     check_memory(config, table.features.shape[1], likelihood.predictors)
     return config, likelihood
+
+
+def check_test(config: Config, table: Table, test: Table | None) -> None:
+    """Raises ValueError unless the rows held out go with the others, and are there if needed."""
+    if config.patience and test is None:
+        raise ValueError("patience: expected rows held out to judge by, got none: give some")
+    if test is not None and test.features.shape[1] != table.features.shape[1]:
+        raise ValueError(
+            f"Expected `test` of {table.features.shape[1]} columns, as `table` has, got "
+            f"{test.features.shape[1]}"
+        )
 
 
 def base_rate(likelihood: Likelihood, table: Table) -> float | None:
@@ -93,11 +106,37 @@ def check_numbers(config: Config) -> None:
             )
 
 
+def check_newton(config: Config, inputs: int, predictors: int) -> None:
+    """Raises ValueError for a model that Newton's method is not for."""
+    if config.hidden_units:
+        raise ValueError(
+            f"hidden_units: expected none with optimizer {NEWTON}, in module mode, got "
+            f"{shown(config.hidden_units)}: leave them empty, or take another optimizer"
+        )
+    if predictors != 1:
+        raise ValueError(
+            f"likelihood: expected one of one predictor with optimizer {NEWTON}, got one of "
+            f"{predictors}: take another optimizer"
+        )
+    # Its matrix of second derivatives, and what is made of it.
+    needed, there = COPIES * 8 * (inputs + 1) ** 2, total_memory()
+    if needed > there:
+        raise ValueError(
+            f"optimizer: expected, for {NEWTON}, columns whose square fits into "
+            f"{there / 2**30:.3g} GiB, got {inputs} columns: take another optimizer"
+        )
+
+
+def total_memory() -> int:
+    """Returns the machine's memory in bytes."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
 def check_memory(config: Config, inputs: int, predictors: int) -> None:
     """Raises ValueError for a model that the machine's memory cannot hold while it trains."""
     item = np.dtype(config.dtype).itemsize
     needed = COPIES * item * config.count_weights(inputs, predictors)
-    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    there = total_memory()
     if needed > there:
         raise ValueError(
             f"hidden_units: expected a model that fits into {there / 2**30:.3g} GiB, got one that "

@@ -16,7 +16,17 @@ OPTIMIZERS: dict[str, Callable[[TrainingSettings], keras.optimizers.Optimizer]] 
 def make_optimizer(
     settings: TrainingSettings, variables: Sequence[keras.Variable]
 ) -> keras.optimizers.Optimizer:
-    """Returns the optimizer that a run asks for, with slots for what it is to train."""
+    """Returns the optimizer that a run asks for, with slots for what it is to train.
+
+    Raises:
+        ValueError: it is one that Keras cannot have.
+    """
+    if settings.optimizer not in OPTIMIZERS:
+        raise ValueError(
+            f"optimizer: expected one of {', '.join(OPTIMIZERS)} in keras mode, got "
+            f"{settings.optimizer}: it takes all rows at once, and fit a batch at a time; use "
+            "module mode"
+        )
     optimizer = OPTIMIZERS[settings.optimizer](settings)
     optimizer.build(variables)
     return optimizer

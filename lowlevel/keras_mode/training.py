@@ -91,6 +91,8 @@ class ProgressCallback(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:
         """Adds a record."""
         self.progress.add([logs["loss"]], self.state)
+        if self.progress.stopped:
+            self.model.stop_training = True
 
 
 def named_weights(model: CustomModel, trainable_only: bool = False) -> dict[str, np.ndarray]:

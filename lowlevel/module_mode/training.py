@@ -6,9 +6,9 @@ import numpy as np
 import tensorflow as tf
 
 from lowlevel import data
-from lowlevel.config import Config, ModelSettings
+from lowlevel.config import NEWTON, Config, ModelSettings
 from lowlevel.likelihoods import Likelihood
-from lowlevel.module_mode import batches
+from lowlevel.module_mode import batches, newton
 from lowlevel.module_mode.layers import Logistic, hidden_layers
 from lowlevel.module_mode.model import CustomModel
 from lowlevel.module_mode.optimizers import make_optimizer
@@ -29,6 +29,8 @@ def build(settings: ModelSettings, likelihood: Likelihood, table: data.Table) ->
 def start(config: Config, likelihood: Likelihood, table: data.Table) -> State:
     """Returns the state before the first epoch."""
     model = build(config, likelihood, table)
+    if config.optimizer == NEWTON:
+        return newton.start(model, table)
     return State(model, make_optimizer(config, model.trainable_variables))
 
 
@@ -44,6 +46,9 @@ def train(state: State, config: Config, table: data.Table, progress: Progress) -
     Raises:
         ValueError: the loss is not finite.
     """
+    if config.optimizer == NEWTON:
+        newton.train(state, config, table, progress)
+        return
     batch_size = min(config.batch_size, table.rows)
     columns = [data.aligned(column) for column in table.columns]
     run_steps = None
@@ -53,6 +58,8 @@ def train(state: State, config: Config, table: data.Table, progress: Progress) -
         run_steps = run_steps or compile_steps(state, config, tensors)
         losses = call_for_all(run_steps, state, block.epochs, batch_size, tensors)
         progress.add(batches.epoch_means(losses, table.rows, batch_size), state)
+        if progress.stopped:
+            break
 
 
 def compile_steps(

@@ -22,11 +22,13 @@ from lowlevel.config import TRAINING_MODES, Config
 from lowlevel.errors import shortened
 from lowlevel.progress import Epoch
 
-CONFIG, HISTORY, METRICS, WEIGHTS = FILES = (
+CONFIG, HISTORY, METRICS, WEIGHTS, SCHEMA, COEFFICIENTS = FILES = (
     "config.json",
     "history.csv",
     "metrics.json",
     "weights.npz",
+    "schema.json",
+    "coefficients.csv",
 )
 # The files that a folder may hold to be replaced: a run's, or those of one of each mode.
 _OWN = {*FILES, *(f"{mode}/{name}" for mode in TRAINING_MODES for name in FILES)}
@@ -41,14 +43,19 @@ class Results(NamedTuple):
     Attributes:
         config: the run's settings.
         history: a record for every epoch.
-        metrics: by name, of the trained model on the training rows.
+        metrics: by name, of the trained model: "training", on the rows that it was trained on,
+            and "judged", where rows were held out, by "training" and "holdout".
         weights: by name, `layer/variable`.
+        schema: what a user's columns become, as JSON; empty where there are none.
+        coefficients: rows of a table, with a head; none where there are none.
     """
 
     config: Config
     history: Sequence[Epoch]
-    metrics: Mapping[str, float]
+    metrics: Mapping[str, Any]
     weights: Mapping[str, np.ndarray]
+    schema: str = ""
+    coefficients: Sequence[Sequence[Any]] = ()
 
 
 def check_folder(folder: str, overwrite: bool) -> None:
@@ -147,16 +154,21 @@ def write(folder: str, results: Mapping[str, Results], overwrite: bool = False) 
 
 def _write_files(path: pathlib.Path, results: Results) -> None:
     """Writes a run's files into a folder, down to the disk."""
-    for name, content in (
-        (CONFIG, _json(vars(results.config))),
-        (HISTORY, _csv(results.history)),
-        (METRICS, _json({"training": dict(results.metrics)})),
-    ):
-        (path / name).write_bytes(content)
+    head = [field.name for field in dataclasses.fields(Epoch)]
+    contents = {
+        CONFIG: _json(vars(results.config)),
+        HISTORY: _csv([head, *map(dataclasses.astuple, results.history)]),
+        METRICS: _json(results.metrics),
+        SCHEMA: results.schema.encode(),
+        COEFFICIENTS: _csv(results.coefficients),
+    }
+    for name, content in contents.items():
+        if content:
+            (path / name).write_bytes(content)
     arrays: dict[str, Any] = {**results.weights}
     np.savez(path / WEIGHTS, **arrays)
-    for name in FILES:
-        with (path / name).open("rb") as file:
+    for written in path.iterdir():
+        with written.open("rb") as file:
             os.fsync(file.fileno())
 
 
@@ -259,9 +271,7 @@ def _json(values: Mapping[str, Any]) -> bytes:
     return (json.dumps(plain(values), indent=2, default=lambda o: type(o).__name__) + "\n").encode()
 
 
-def _csv(history: Sequence[Epoch]) -> bytes:
+def _csv(rows: Sequence[Sequence[Any]]) -> bytes:
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(field.name for field in dataclasses.fields(Epoch))
-    writer.writerows(dataclasses.astuple(epoch) for epoch in history)
+    csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue().encode()

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lowlevel.config import OPTIMIZERS, Config, Number, TrainingSettings
+from lowlevel.config import OPTIMIZERS, Config, TrainingSettings
 from lowlevel.keras_mode import optimizers as keras_optimizers
 from lowlevel.module_mode import optimizers as module_optimizers
+from lowlevel.ranges import Number
 
 RATE = 0.01
 FILES = {"module_mode": module_optimizers, "keras_mode": keras_optimizers}

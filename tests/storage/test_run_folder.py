@@ -27,7 +27,7 @@ FILES = {"config.json", "history.csv", "metrics.json", "weights.npz"}
 def results(seed: int = 0, metrics: dict[str, float] | None = None) -> Results:
     """What a run leaves; the seed tells one from another."""
     config = Config(hidden_units=(2,), seed=seed)
-    return Results(config, HISTORY, metrics or {"nll": 0.5}, WEIGHTS)
+    return Results(config, HISTORY, metrics or {"training": {"nll": 0.5}}, WEIGHTS)
 
 
 def contents(folder: pathlib.Path) -> dict[str, bytes]:
@@ -91,7 +91,10 @@ def test_the_history_keeps_every_digit(folder: pathlib.Path) -> None:
 def test_the_metrics_say_what_they_are_of_and_one_that_is_not_a_number_is_null(
     tmp_path: pathlib.Path,
 ) -> None:
-    write(str(tmp_path / "run"), {"": results(metrics={"nll": 0.5, "roc_auc": float("nan")})})
+    write(
+        str(tmp_path / "run"),
+        {"": results(metrics={"training": {"nll": 0.5, "roc_auc": float("nan")}})},
+    )
     found = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert found == {"training": {"nll": 0.5, "roc_auc": None}}
 

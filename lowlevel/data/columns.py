@@ -1,0 +1,68 @@
+"""The columns of a pyarrow table: what each is of, and its values as arrays."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# Rows that are looked at together.
+BLOCK_ROWS = 2**16
+NUMBER, TEXT = "number", "text"
+# The kind of a column without a value.
+NOTHING = "missing in every row"
+# What a missing text becomes: a level like any other, as an empty text does.
+NO_TEXT = ""
+
+
+def numbers(table: "pa.Table", name: str) -> np.ndarray:
+    """Returns a column of numbers or booleans as float64, `[rows]`, NaN where missing."""
+    import pyarrow as pa
+
+    column = table.column(name).cast(pa.float64()).combine_chunks()
+    return np.asarray(column.to_numpy(zero_copy_only=False), np.float64)
+
+
+def texts(table: "pa.Table", name: str) -> np.ndarray:
+    """Returns a column of text, `[rows]` of str, empty where missing."""
+    import pyarrow as pa
+
+    column = table.column(name).cast(pa.string()).fill_null(NO_TEXT)
+    return column.to_numpy()
+
+
+def blocks(table: "pa.Table") -> Iterator["pa.Table"]:
+    """Yields a table's rows, some at a time."""
+    for first in range(0, table.num_rows, BLOCK_ROWS):
+        yield table.slice(first, BLOCK_ROWS)
+
+
+def kind_of(table: "pa.Table", name: str) -> str:
+    """Returns what a column is: a number, a text, or what else in words."""
+    from pyarrow import types
+
+    kind = table.schema.field(name).type
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    if types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind):
+        return NUMBER
+    if types.is_decimal(kind):
+        return NUMBER
+    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
+        return TEXT
+    if types.is_null(kind):
+        return NOTHING
+    if types.is_temporal(kind):
+        return "dates or times"
+    if types.is_binary(kind) or types.is_large_binary(kind):
+        return "no text in UTF-8"
+    return str(kind)
+
+
+def count_missing(table: "pa.Table", name: str) -> int:
+    """Returns how many values are null, NaN or an empty text."""
+    if kind_of(table, name) == TEXT:
+        return sum(int((texts(block, name) == NO_TEXT).sum()) for block in blocks(table))
+    return sum(int(np.isnan(numbers(block, name)).sum()) for block in blocks(table))

@@ -1,0 +1,117 @@
+"""The encoder: from a table's columns to a model's features, in training and in serving."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import tensorflow as tf
+
+from lowlevel.data.columns import BLOCK_ROWS, NOTHING, NUMBER, kind_of, numbers, texts
+from lowlevel.data.schema import Column, Schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Encoder(tf.Module):
+    """Makes features of columns as a schema says; the one implementation that there is.
+
+    Numbers are handled in float64 and rounded once, at the end.
+    """
+
+    def __init__(self, schema: Schema, dtype: str, name: str = "encoder") -> None:
+        """Keeps the schema, and the model's dtype."""
+        super().__init__(name)
+        self.schema = schema
+        self.dtype = tf.as_dtype(dtype)
+
+    def __call__(self, columns: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Returns features `[n, features]` for columns `[n]`, float64 or string, by name."""
+        parts = [self._encoded(column, columns[column.name]) for column in self.schema.columns]
+        return tf.concat(parts, axis=1)
+
+    def unknown(self, columns: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Returns how many rows have a level that the schema does not know, by column of text."""
+        return {
+            column.name: tf.reduce_sum(tf.cast(~_known(column, columns[column.name]), tf.int64))
+            for column in self.schema.columns
+            if column.kind != NUMBER
+        }
+
+    def _encoded(self, column: Column, values: tf.Tensor) -> tf.Tensor:
+        """Returns the features of one column, `[n, features of it]`."""
+        if column.kind != NUMBER:
+            levels = tf.constant(column.levels[1:], tf.string)
+            return tf.cast(values[:, None] == levels, self.dtype)
+        missing = tf.math.is_nan(values)
+        fill = np.nan if column.fill is None else column.fill
+        filled = tf.where(missing, tf.constant(fill, tf.float64), values)
+        parts = [tf.cast(filled - tf.constant(column.center, tf.float64), self.dtype)]
+        if column.indicates:
+            parts.append(tf.cast(missing, self.dtype))
+        return tf.stack(parts, axis=1)
+
+
+def encode(encoder: Encoder, table: "pa.Table") -> tuple[np.ndarray, dict[str, int]]:
+    """Returns a table's features, `[rows, features]`, and its unknown levels' counts by column.
+
+    Raises:
+        ValueError: a column is missing, is of another kind, or has missing values that the schema
+            has no place for, or a number is too large for the dtype.
+    """
+    schema = encoder.schema
+    check(schema, table)
+    features = np.empty((table.num_rows, len(schema.features)), encoder.dtype.as_numpy_dtype)
+    unknown: dict[str, int] = {}
+    for first in range(0, table.num_rows, BLOCK_ROWS):
+        block = table.slice(first, BLOCK_ROWS)
+        columns = raw(schema, block)
+        features[first : first + block.num_rows] = encoder(columns)
+        for name, count in encoder.unknown(columns).items():
+            unknown[name] = unknown.get(name, 0) + int(count)
+    _check_features(schema, features)
+    return features, {name: count for name, count in unknown.items() if count}
+
+
+def raw(schema: Schema, table: "pa.Table") -> dict[str, tf.Tensor]:
+    """Returns the columns that a schema takes as tensors, float64, NaN where missing, or string."""
+    return {
+        column.name: tf.constant(numbers(table, column.name), tf.float64)
+        if column.kind == NUMBER
+        else tf.constant(texts(table, column.name), tf.string)
+        for column in schema.columns
+    }
+
+
+def check(schema: Schema, table: "pa.Table") -> None:
+    """Raises ValueError unless a table has the columns of a schema, of their kinds."""
+    for column in schema.columns:
+        if column.name not in table.column_names:
+            raise ValueError(f"expected a column {column.name}, got none")
+        kind = kind_of(table, column.name)
+        if kind not in (column.kind, NOTHING):
+            raise ValueError(f"expected {column.name} to be of {column.kind}s, got {kind}")
+
+
+def _known(column: Column, values: tf.Tensor) -> tf.Tensor:
+    """Returns where a level is one of the schema's, `[n]`."""
+    return tf.reduce_any(values[:, None] == tf.constant(column.levels, tf.string), axis=1)
+
+
+def _check_features(schema: Schema, features: np.ndarray) -> None:
+    """Raises ValueError, which names column and row, for a feature that is not finite."""
+    finite = np.isfinite(features)
+    if finite.all():
+        return
+    row, place = (int(i) for i in np.argwhere(~finite)[0])
+    name, value = schema.features[place], features[row, place]
+    if np.isnan(value):
+        count = int(np.isnan(features[:, place]).sum())
+        raise ValueError(
+            f"missing values, {count} in {name}, which had none when the schema was made: fill "
+            "them, or train with --missing=mean or --missing=indicator"
+        )
+    raise ValueError(
+        f"a number in {name}, row {row}, is too large for {features.dtype}: rescale it, or set "
+        "--dtype=float64"
+    )

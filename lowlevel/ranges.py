@@ -1,0 +1,171 @@
+"""The ranges of settings: what each may be, in words, and in its own type."""
+
+import math
+import numbers
+import operator
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+
+class Range(Protocol):
+    """What a setting may be."""
+
+    @property
+    def words(self) -> str:
+        """The range in words, after "expected"."""
+
+    def accept(self, value: Any) -> Any:
+        """Returns a value in the setting's own type; raises TypeError or ValueError if unfit."""
+
+
+class Choice(NamedTuple):
+    """One of some names; None stands for "not chosen" where that is allowed."""
+
+    names: Sequence[str]
+    optional: bool = False
+
+    @property
+    def words(self) -> str:
+        """The range in words."""
+        return f"one of {', '.join(self.names)}"
+
+    def accept(self, value: Any) -> str | None:
+        """Returns the name."""
+        if value is None and self.optional:
+            return None
+        if not isinstance(value, str) or value not in self.names:
+            raise ValueError
+        return str(value)
+
+
+class Whole(NamedTuple):
+    """A whole number, NumPy's included."""
+
+    at_least: int
+    at_most: int | None = None
+
+    @property
+    def words(self) -> str:
+        """The range in words."""
+        upwards = f"a whole number of at least {self.at_least}"
+        return upwards if self.at_most is None else f"{upwards} and at most {self.at_most}"
+
+    def accept(self, value: Any) -> int:
+        """Returns the number."""
+        number = operator.index(value)
+        above = self.at_most is not None and number > self.at_most
+        if isinstance(value, bool) or number < self.at_least or above:
+            raise ValueError
+        return number
+
+
+class Wholes(NamedTuple):
+    """Whole numbers, any number of them; one alone stands for itself."""
+
+    at_least: int
+
+    @property
+    def words(self) -> str:
+        """The range in words."""
+        return f"whole numbers of at least {self.at_least}"
+
+    def accept(self, value: Any) -> tuple[int, ...]:
+        """Returns the numbers."""
+        if isinstance(value, str):
+            raise TypeError
+        values = value if isinstance(value, Iterable) else [value]
+        return tuple(map(Whole(self.at_least).accept, values))
+
+
+class Number(NamedTuple):
+    """A finite number of at least 0, or above it."""
+
+    above_zero: bool
+
+    @property
+    def words(self) -> str:
+        """The range in words."""
+        return "a positive number" if self.above_zero else "a number of at least 0"
+
+    def accept(self, value: Any) -> float:
+        """Returns the number."""
+        if isinstance(value, bool) or not isinstance(value, numbers.Real):
+            raise TypeError
+        number = float(value)
+        if not (number > 0 if self.above_zero else number >= 0) or not number < math.inf:
+            raise ValueError
+        return number
+
+
+class Switch(NamedTuple):
+    """True or False, and nothing that Python would take for one of them."""
+
+    words: str = "True or False"
+
+    def accept(self, value: Any) -> bool:
+        """Returns it as Python's."""
+        # NumPy's own kind says what it is without an import of NumPy.
+        if not isinstance(value, bool) and type(value).__name__ not in ("bool", "bool_"):
+            raise TypeError
+        return bool(value)
+
+
+class Named(NamedTuple):
+    """Something by name, or the thing itself: whoever uses it looks at it."""
+
+    words: str
+
+    def accept(self, value: Any) -> Any:
+        """Returns it."""
+        return value
+
+
+class Text(NamedTuple):
+    """A text, perhaps empty."""
+
+    words: str
+
+    def accept(self, value: Any) -> str:
+        """Returns the text."""
+        if not isinstance(value, str):
+            raise TypeError
+        return value
+
+
+class Texts(NamedTuple):
+    """Texts, any number of them."""
+
+    words: str
+
+    def accept(self, value: Any) -> tuple[str, ...]:
+        """Returns the texts."""
+        if isinstance(value, str) or not all(isinstance(text, str) for text in value):
+            raise TypeError
+        return tuple(value)
+
+
+class Share(NamedTuple):
+    """A number of at least 0 and below 1."""
+
+    words: str = "a share of at least 0 and below 1"
+
+    def accept(self, value: Any) -> float:
+        """Returns the number."""
+        number = Number(above_zero=False).accept(value)
+        if number >= 1:
+            raise ValueError
+        return number
+
+
+class Numbers(NamedTuple):
+    """So many positive numbers, or none."""
+
+    how_many: int
+    words: str
+
+    def accept(self, value: Any) -> tuple[float, ...]:
+        """Returns the numbers."""
+        found = tuple(Number(above_zero=True).accept(number) for number in value)
+        if len(found) not in (0, self.how_many):
+            raise ValueError
+        return found

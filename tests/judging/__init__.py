@@ -1,0 +1,1 @@
+"""Judging a model on rows: every metric against something independent."""
