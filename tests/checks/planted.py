@@ -139,6 +139,18 @@ def second_wrong(u: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     return u * ruled(lambda x: 3 * x**2, lambda t, x: t * 3 * x)(x)
 
 
+def implicit() -> tuple:
+    """The solution of x = cos(a x), whose rule forgets that x depends on itself."""
+
+    def solve(a: tf.Tensor) -> tf.Tensor:
+        x = tf.zeros_like(a)
+        for _ in range(80):
+            x = tf.cos(a * x)
+        return x
+
+    return ruled(solve, lambda u, a: -u * tf.sin(a * solve(a)) * solve(a)), [np.array([0.3, 0.7])]
+
+
 def numpy_second(u: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """The right slope of x^3, worked out where no derivative reaches."""
     return u * tf.ensure_shape(tf.numpy_function(lambda x: 3 * x**2, [x], x.dtype), x.shape)
@@ -335,6 +347,7 @@ FAULTS: dict[str, Case] = {
     "gradient reversal that does not": Case(
         rule(tf.identity, lambda u, x: u, X), v.WRONG_SIGN, {"surrogate": lambda x: -x}
     ),
+    "an implicit fixed point without its denominator": Case(implicit, v.WRONG_VALUE),
     "a nested argument": Case(
         lambda: (
             lambda d: ruled(lambda x: x**2, lambda u, x: 3 * u * x)(d["a"][0]) + d["b"],

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from lowlevel import likelihoods
 from lowlevel.checks import verdicts
-from lowlevel.checks.gradient import check
+from lowlevel.checks.gradient import UndecidedWarning, assert_gradient, check
 from lowlevel.checks.verdicts import Finding
 from tests import wings
 
@@ -383,3 +383,57 @@ def test_what_cannot_be_checked_is_a_clear_error(
     with pytest.raises(ValueError, match=message) as raised:
         check(function, arguments)
     assert "\n" not in str(raised.value)
+
+
+def off_by(share: float) -> Callable:
+    """Returns a square whose rule is off by a share."""
+    return ruled(lambda x: x**2, lambda upstream, x: (2 + share * x) * upstream * x)
+
+
+def test_a_tolerance_lets_pass_what_is_off_by_less() -> None:
+    assert check(off_by(1e-4), [X], tolerance=1e-3) == []
+    only(check(off_by(1e-2), [X], tolerance=1e-3), verdicts.WRONG_VALUE)
+
+
+def test_executions_that_are_not_asked_for_are_not_tried() -> None:
+    def gradient(upstream: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+        return (2 if tf.executing_eagerly() else 3) * upstream * x
+
+    square = ruled(lambda x: x**2, gradient)
+    assert check(square, [X], executions=("eager",)) == []
+    only(check(square, [X], executions=("eager", "graph")), verdicts.EXECUTIONS_DIFFER)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"order": 3}, "^order: expected 1 or 2, got 3"),
+        ({"executions": ("eager", "jit")}, "^executions: expected"),
+        ({"executions": ("graph",)}, "^executions: expected"),
+        ({"surrogate": tf.reduce_sum}, "^Expected a surrogate to"),
+    ],
+)
+def test_an_option_that_means_nothing_is_a_clear_error(options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        check(tf.square, [X], **options)
+
+
+def test_an_assertion_has_a_line_for_each_fault() -> None:
+    product = ruled(lambda x, w: x * w, lambda upstream, x, w: (-upstream * w, 2 * upstream * x))
+    with pytest.raises(AssertionError) as raised:
+        assert_gradient(product, [X, W])
+    head, *lines = str(raised.value).splitlines()
+    assert head.endswith("is not right:")
+    assert [line.partition(": ")[0] for line in lines] == ["argument 0", "argument 1"]
+
+
+def test_what_cannot_be_told_is_a_warning() -> None:
+    with pytest.warns(UndecidedWarning, match="the function has a kink there"):
+        assert_gradient(tf.nn.relu, [[0.0, 1.0]])
+
+
+def test_a_wrong_number_at_a_kink_is_wrong() -> None:
+    relu = ruled(
+        tf.nn.relu, lambda upstream, x: upstream * tf.where(x == 0, -3.0, tf.nn.relu(x) / x)
+    )
+    only(check(relu, [np.array([0.0, 1.0])]), verdicts.WRONG_VALUE)
