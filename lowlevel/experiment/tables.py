@@ -76,13 +76,7 @@ def load(
     files.require(given, named, "train")
     binary = tuple(likelihood.label_range) == (0, 1)
     positive = settle_positive(given, settings.label, settings.positive or None, binary)
-    held: pa.Table | None = None
-    if settings.test or test is not None:
-        held = files.read(settings.test if test is None else test, "test")
-        files.require(held, [name for name in (settings.label, settings.weight) if name], "test")
-    elif settings.holdout:
-        parts = hold_out(labels(given, settings.label, positive), settings.holdout, config.seed)
-        given, held = (given.take(part) for part in parts)
+    given, held = _split(settings, given, positive, test, config.seed)
     learnt = schema.learn(
         given,
         label=settings.label,
@@ -151,6 +145,20 @@ def with_class_weight(table: Table, given: str) -> Table:
     else:
         scale = np.where(positive, float(given), 1.0)
     return Table(table.features, table.labels, weight * scale, table.names)
+
+
+def _split(
+    settings: DataSettings, given: "pa.Table", positive: str | None, test: Any, seed: int
+) -> "tuple[pa.Table, pa.Table | None]":
+    """Returns the rows to train on, and those held out, if there are any."""
+    if settings.test or test is not None:
+        held = files.read(settings.test if test is None else test, "test")
+        files.require(held, [name for name in (settings.label, settings.weight) if name], "test")
+        return given, held
+    if not settings.holdout:
+        return given, None
+    parts = hold_out(labels(given, settings.label, positive), settings.holdout, seed)
+    return given.take(parts[0]), given.take(parts[1])
 
 
 def _german_credit(settings: DataSettings, config: Config, dtype: str, data_dir: str) -> Tables:

@@ -17,7 +17,7 @@ NEGLIGIBLE = 1e-6
 # A row's move beside its terms that may be rounding; and ones that may be due to a direction which
 # is still off by a little, to be tried in turn.
 AT_REST = 1e-12
-NEARLY_AT_REST = (1e-3, 1e-4, 1e-5, 1e-6)
+NEARLY_AT_REST = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 # A z so far out that every loss has made up its mind.
 FAR = 1e8
 
@@ -106,16 +106,17 @@ def check_separated(design: Design, likelihood: Likelihood, direction: np.ndarra
         if _falls_for_ever(design, likelihood, direction, nearly):
             exact = _holding_still(design, direction, nearly)
             if _falls_for_ever(design, likelihood, exact, AT_REST):
-                raise ValueError(_separated(design, exact))
+                raise ValueError(_separated(design, likelihood, exact))
 
 
-def _separated(design: Design, direction: np.ndarray) -> str:
+def _separated(design: Design, likelihood: Likelihood, direction: np.ndarray) -> str:
     """Returns what to say of a direction that separates the labels."""
-    alone, together = _separating_columns(design), _columns(direction)
-    if not together:
+    intercept = np.append(np.zeros(design.coefficients - 1), 1.0)
+    if any(_falls_for_ever(design, likelihood, way, AT_REST) for way in (intercept, -intercept)):
         return (
             "labels: expected some that hold the intercept back, got all at one end of their range"
         )
+    alone, together = _separating_columns(design), _columns(direction)
     what = "" if alone or len(together) == 1 else "a combination of "
     return (
         f"features: expected columns that do not separate the labels, got "

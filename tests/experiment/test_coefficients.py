@@ -188,6 +188,20 @@ def test_separated_labels_are_refused_however_long_the_training(far: float) -> N
         coefficients(LIKELIHOODS["logit"], table, weights)
 
 
+def test_a_coefficient_without_end_is_refused_where_its_error_has_none_either() -> None:
+    """Of a dummy of one label; the others are a hundredth of an error off, which is allowed."""
+    rare = np.arange(60) % 20 == 0
+    labels = np.where(rare, 1.0, TABLE.labels)
+    rest = newton(Table(TABLE.features[~rare], labels[~rare])).weights
+    weights = {
+        "logistic/kernel": np.vstack([rest["logistic/kernel"] + 0.003, [[25.0]]]),
+        "logistic/bias": rest["logistic/bias"],
+    }
+    table = Table(np.column_stack([TABLE.features, rare]), labels)
+    with pytest.raises(ValueError, match=r"0\.00\d+ standard errors or .* deviations' z away"):
+        coefficients(LIKELIHOODS["logit"], table, weights)
+
+
 def test_robust_errors_of_weights_that_are_no_frequencies_are_refused() -> None:
     table = Table(TABLE.features, TABLE.labels, np.full(60, 0.01))
     weights = newton(table).weights

@@ -126,6 +126,23 @@ def test_too_few_epochs_are_refused_and_the_run_goes_on_to_the_same_bits() -> No
     wings.assert_same_bits(wings.named("module", start.model), train(TABLE).weights)
 
 
+def test_a_pass_after_the_last_changes_nothing() -> None:
+    run = train(TABLE)
+    progress = Progress(Config(**NEWTON))
+    training.train(run.state, Config(**NEWTON), TABLE, progress)
+    assert len(progress.history) == 1
+    wings.assert_same_bits(wings.named("module", run.model), run.weights)
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+def test_the_penalty_is_the_models_own_to_its_last_digits(standardize: bool) -> None:
+    """0.1 is another number in float32, through which the model takes it."""
+    run = train(TABLE, l2=0.1, standardize=standardize)
+    problem = newton.make_problem(run.model, False, TABLE)
+    penalty = problem.pull @ run.state.optimizer.point.numpy() ** 2
+    assert penalty == pytest.approx(float(sum(run.model.losses)), rel=1e-12)
+
+
 def test_sample_weights_count_as_repeated_rows_do() -> None:
     weight = np.tile([0.0, 1.0, 2.0], 20)
     repeated = np.repeat(np.arange(60), weight.astype(int))

@@ -93,12 +93,15 @@ def check_direction(
     labels: np.ndarray,
     direction: np.ndarray,
     weight: np.ndarray | None = None,
+    off: float = 1e-7,
 ) -> None:
     """Checks whether a direction, off by a little, separates the labels."""
     table = Table(features, labels, weight)
     scaling = designs.of_first_block(table)
-    off = scaling.from_original(direction) * (1 + 1e-6 * RANDOM.normal(size=len(direction)))
-    check_separated(designs.make_design(table, scaling), Logit(), off)
+    noise = off * np.random.default_rng(1).normal(size=len(direction))
+    check_separated(
+        designs.make_design(table, scaling), Logit(), scaling.from_original(direction) + noise
+    )
 
 
 def test_separated_labels_are_refused_with_the_columns_that_do_it() -> None:
@@ -109,10 +112,23 @@ def test_separated_labels_are_refused_with_the_columns_that_do_it() -> None:
         check_direction(X, X[:, 2] < 0.1, np.array([0.0, 0.0, -1.0, 0.0, 0.1]))
 
 
-def test_a_column_that_separates_some_rows_and_leaves_the_others_alone_is_refused() -> None:
-    rare = (RANDOM.uniform(size=ROWS) < 0.1) & (LABELS == 1)
+@pytest.mark.parametrize("off", [1e-7, 1e-4])
+def test_a_column_that_separates_some_rows_and_leaves_the_others_alone_is_refused(
+    off: float,
+) -> None:
+    rare = (np.arange(ROWS) % 7 == 0) & (LABELS == 1)
     with pytest.raises(ValueError, match="got column 4, so that"):
-        check_direction(with_columns(rare), LABELS, np.array([0.0, 0, 0, 0, 1, 0]))
+        check_direction(with_columns(rare), LABELS, np.array([0.0, 0, 0, 0, 1, 0]), off=off)
+
+
+def test_a_row_far_off_does_not_hide_that_others_are_separated() -> None:
+    features, labels = X.copy(), LABELS.copy()
+    # The difference of two columns is 0 but for a few rows, all on their labels' side.
+    features[10:, 1] = features[10:, 0]
+    features[0, 0] = 1e6
+    labels[:10] = features[:10, 0] > features[:10, 1]
+    with pytest.raises(ValueError, match="got a combination of columns 0, 1, so that"):
+        check_direction(features, labels, np.array([1.0, -1, 0, 0, 0]))
 
 
 def test_one_row_on_the_other_side_is_enough_for_a_maximum() -> None:
