@@ -27,7 +27,9 @@ class Moments:
             return cls()
         apart = numbers - pivot
         mean = float(np.mean(apart))
-        return cls(numbers.size, mean, float(np.sum(np.square(apart - mean))))
+        with np.errstate(over="ignore"):
+            squares = float(np.sum(np.square(apart - mean)))
+        return cls(numbers.size, mean, squares)
 
     def merged(self, other: "Moments") -> "Moments":
         """Returns those of both together."""
