@@ -63,6 +63,8 @@ def kind_of(table: "pa.Table", name: str) -> str:
 
 def count_missing(table: "pa.Table", name: str) -> int:
     """Returns how many values are null, NaN or an empty text."""
+    if kind_of(table, name) == NOTHING:
+        return table.num_rows
     if kind_of(table, name) == TEXT:
         return sum(int((texts(block, name) == NO_TEXT).sum()) for block in blocks(table))
     return sum(int(np.isnan(numbers(block, name)).sum()) for block in blocks(table))

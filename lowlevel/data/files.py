@@ -1,6 +1,7 @@
 """Files of rows: CSV and Parquet, one or many, and frames, read by pyarrow into one table."""
 
 import pathlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +99,9 @@ def _cause(error: Exception) -> str:
 
 def _checked(table: "pa.Table", what: str, place: str) -> "pa.Table":
     """Returns a table; raises ValueError if it has no rows, or two columns of one name."""
+    # What pandas writes of an unnamed index: the rows' former places, no column of the user's.
+    places = [name for name in table.column_names if re.fullmatch(r"__index_level_\d+__", name)]
+    table = table.drop_columns(places)
     names = table.column_names
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

@@ -28,34 +28,73 @@ def settle_positive(
     kind = kind_of(table, label)
     if kind not in (NUMBER, TEXT):
         raise ValueError(f"label: expected numbers or text, got {label}, which are {kind}")
-    absent = count_missing(table, label)
-    if absent:
-        raise ValueError(f"label: {label} is missing in {absent} rows: leave those rows out")
-    values = np.unique(numbers(table, label) if kind == NUMBER else texts(table, label).astype(str))
-    shown = [f"{v:g}" if kind == NUMBER else str(v) for v in values]
-    if len(values) < 2:
+    shown = distinct(table, label)
+    if len(shown) < 2:
         raise ValueError(f"label: {label} is {shown[0]} in every row: there is nothing to learn")
     if positive is not None:
-        if positive not in shown:
+        if not any(_same(value, positive, kind) for value in shown):
             raise ValueError(
                 f"positive: expected a value of {label}, {_few(shown)}, got {positive}"
             )
         return positive
-    if kind == NUMBER and (not binary or (values.min() >= 0 and values.max() <= 1)):
+    if kind == NUMBER and (not binary or all(0 <= float(value) <= 1 for value in shown)):
         return None
     raise ValueError(
-        f"label: {label} has {len(values)} values, {_few(shown)}, where numbers from 0 to 1 are "
+        f"label: {label} has {len(shown)} values, {_few(shown)}, where numbers from 0 to 1 are "
         f"expected: say which one counts as 1 with --positive={shown[-1]}, say"
     )
 
 
-def labels(table: "pa.Table", label: str, positive: str | None) -> np.ndarray:
-    """Returns the labels in float64, `[rows]`: 1 for the positive value, or numbers as they are."""
+def labels(
+    table: "pa.Table", label: str, positive: str | None, known: Sequence[str] = ()
+) -> np.ndarray:
+    """Returns the labels in float64, `[rows]`: 1 for the positive value, or numbers as they are.
+
+    Args:
+        table: the rows.
+        label: the column.
+        positive: the value that counts as 1; None for numbers as they are.
+        known: the values that the training rows have; another would be taken for 0 in silence.
+
+    Raises:
+        ValueError: a label is missing, or is none that is known.
+    """
+    found, kind = distinct(table, label), kind_of(table, label)
     if positive is None:
+        if kind != NUMBER:
+            raise ValueError(f"label: expected numbers, got {label} of {kind}")
         return numbers(table, label)
-    if kind_of(table, label) == NUMBER:
+    other = [value for value in found if known and not any(_same(value, k, kind) for k in known)]
+    if other:
+        raise ValueError(
+            f"label: expected values of {label} that the training rows have, {_few(known)}, got "
+            f"{_few(other)}: write them alike"
+        )
+    if kind == NUMBER:
         return (numbers(table, label) == float(positive)).astype(np.float64)
     return (texts(table, label) == positive).astype(np.float64)
+
+
+def distinct(table: "pa.Table", label: str) -> list[str]:
+    """Returns the values of a label, each with all its digits; raises ValueError if some miss."""
+    absent = count_missing(table, label)
+    if absent:
+        raise ValueError(f"label: {label} is missing in {absent} rows: leave those rows out")
+    if kind_of(table, label) == NUMBER:
+        return [f"{v:.0f}" if v.is_integer() else repr(v) for v in _sorted(numbers(table, label))]
+    return sorted(set(texts(table, label)))
+
+
+def _sorted(values: np.ndarray) -> list[float]:
+    return [float(value) for value in np.unique(values)]
+
+
+def _same(value: str, other: str, kind: str) -> bool:
+    """Whether two values of a label are one, numbers by their size."""
+    try:
+        return float(value) == float(other) if kind == NUMBER else value == other
+    except ValueError:
+        return False
 
 
 def _few(values: Sequence[str]) -> str:

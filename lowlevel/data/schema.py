@@ -25,6 +25,7 @@ from lowlevel.data.columns import (
     numbers,
     texts,
 )
+from lowlevel.data.labels import distinct
 from lowlevel.data.merging import Moments
 from lowlevel.errors import shortened
 
@@ -87,12 +88,16 @@ class Schema:
         label: the column of the label.
         positive: the value of the label that counts as 1; None where it is a number as it is.
         weight: the column of the sample weights; empty for none.
+        missing: what becomes of missing values, as `learn` has it.
+        label_values: those of the label, where one of them is the positive one.
     """
 
     columns: tuple[Column, ...]
     label: str
     positive: str | None = None
     weight: str = ""
+    missing: str = "refuse"
+    label_values: tuple[str, ...] = ()
 
     @property
     def features(self) -> list[str]:
@@ -111,7 +116,8 @@ class Schema:
             given = json.loads(text)
             columns = [{k: v for k, v in c.items() if k != "words"} for c in given.pop("columns")]
             made = [Column(**{**c, "levels": tuple(c["levels"])}) for c in columns]
-            return cls(columns=tuple(made), **given)
+            values = tuple(given.pop("label_values", ()))
+            return cls(columns=tuple(made), label_values=values, **given)
         except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
             raise ValueError(f"Expected a schema as JSON, got something else: {error}") from error
 
@@ -156,7 +162,8 @@ def learn(
         for name in names
     ]
     _refuse({c.name: "" for c in made if c.kind == TEXT and len(c.levels) < 2}, "are constant")
-    return Schema(tuple(made), label, positive, weight)
+    values = () if positive is None else tuple(distinct(table, label))
+    return Schema(tuple(made), label, positive, weight, missing, values)
 
 
 def _refuse(columns: Mapping[str, str], words: str) -> None:
@@ -216,7 +223,7 @@ def _text(table: "pa.Table", name: str) -> Column:
     levels = len(counted)
     if levels > MOST_LEVELS or (levels == table.num_rows and levels > 2):
         few = [level for level in counted if not _is_number(level) and level != NO_TEXT]
-        if len(few) < levels / 10:
+        if 0 < len(few) < levels / 10:
             raise ValueError(
                 f"train: {name} is text where most are numbers, {few[0]!r} for one: mend it, or "
                 f"leave the column out with --drop={name}"

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
-from lowlevel.data.columns import BLOCK_ROWS, NOTHING, NUMBER, kind_of, numbers, texts
+from lowlevel.data.columns import (
+    BLOCK_ROWS,
+    NOTHING,
+    NUMBER,
+    TEXT,
+    count_missing,
+    kind_of,
+    numbers,
+    texts,
+)
 from lowlevel.data.schema import Column, Schema
 
 if TYPE_CHECKING:
@@ -91,6 +100,13 @@ def check(schema: Schema, table: "pa.Table") -> None:
         kind = kind_of(table, column.name)
         if kind not in (column.kind, NOTHING):
             raise ValueError(f"expected {column.name} to be of {column.kind}s, got {kind}")
+        # A number is refused where it is filled; a missing text would be a level not known.
+        absent = count_missing(table, column.name) if column.kind == TEXT else 0
+        if absent and schema.missing == "refuse":
+            raise ValueError(
+                f"missing values, {absent} in {column.name}: fill them, or train with "
+                "--missing=mean or --missing=indicator"
+            )
 
 
 def _known(column: Column, values: tf.Tensor) -> tf.Tensor:

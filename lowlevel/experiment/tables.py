@@ -126,7 +126,7 @@ def table_of(encoder: Encoder, given: "pa.Table", what: str) -> tuple[Table, dic
             if kind_of(given, found.weight) != NUMBER:
                 raise ValueError(f"expected numbers in the weight {found.weight}, got others")
             weight = numbers(given, found.weight)
-        y = labels(given, found.label, found.positive)
+        y = labels(given, found.label, found.positive, found.label_values)
         return Table(features, y, weight, tuple(found.features)), unknown
 
 

@@ -124,6 +124,41 @@ BAD: dict[str, Bad] = {
     "a test file with missing values": Bad(
         {**csv(), "u.csv": "a,label\n,1\n2,0\n"}, "test: missing values, 1 in a", {"test": "u.csv"}
     ),
+    "labels that miss in a test file": Bad(
+        {**csv(label=["no", "yes"] * 10), "u.csv": "a,label\n1,\n2,yes\n"},
+        "test: label: label is missing in 1 rows",
+        {"test": "u.csv", "positive": "yes"},
+    ),
+    "no label at all in a test file": Bad(
+        {**csv(label=["no", "yes"] * 10), "u.csv": "a,label\n1,\n2,\n"},
+        "test: label: label is missing in 2 rows",
+        {"test": "u.csv", "positive": "yes"},
+    ),
+    "labels in other letters in a test file": Bad(
+        {**csv(label=["no", "yes"] * 10), "u.csv": "a,label\n1,No\n2,Yes\n"},
+        "that the training rows have, no, yes, got No, Yes",
+        {"test": "u.csv", "positive": "yes"},
+    ),
+    "numeric labels that are not known": Bad(
+        {**csv(label=[1, 2] * 10), "u.csv": "a,label\n1,1\n2,3\n"},
+        "that the training rows have, 1, 2, got 3",
+        {"test": "u.csv", "positive": "2"},
+    ),
+    "a rounded label of many digits": Bad(
+        csv(label=[1000001, 1000002] * 10),
+        "a value of label, 1000001, 1000002, got 1e+06",
+        {"positive": "1e+06"},
+    ),
+    "a text that misses in a test file alone": Bad(
+        {**csv(c=["x", "y"] * 10), "u.csv": "a,c,label\n1,,0\n2,y,1\n"},
+        "test: missing values, 1 in c",
+        {"test": "u.csv"},
+    ),
+    "an identifier of digits as text": Bad(
+        {"t.parquet": columns(c=[f"{i:05}" for i in range(20)])},
+        "c has 20 levels in 20 rows",
+        {"train": "t.parquet"},
+    ),
     "a test file without a label": Bad(
         {**csv(), "u.csv": "a\n1\n"}, "test: there is no column label", {"test": "u.csv"}
     ),

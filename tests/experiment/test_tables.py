@@ -121,3 +121,17 @@ def test_the_encoder_gives_the_same_in_a_graph_and_row_by_row(dtype: str) -> Non
     np.testing.assert_allclose(features[:, 0], np.array([1.5, center, 3, 8, 2]) - center)
     np.testing.assert_array_equal(features[:, 1], [0, 1, 0, 0, 0])
     np.testing.assert_array_equal(features[:, 2:], np.eye(4)[[1, 2, 0, 3, 1]][:, 1:])
+
+
+@pytest.mark.parametrize("positive", ["1000001", "1000002", "1000001.0"])
+def test_labels_of_many_digits_are_told_apart(positive: str) -> None:
+    values = np.array([1000001, 1000002] * (ROWS // 2))
+    given = DataSettings(train="memory", label="label", positive=positive)
+    found = tables.load(given, Config(), LOGIT, train={**COLUMNS, "label": values})
+    np.testing.assert_array_equal(found.train.labels, values == float(positive))
+
+
+def test_what_pandas_writes_of_an_index_is_no_feature() -> None:
+    given = pa.table({**COLUMNS, "__index_level_0__": np.arange(ROWS)})
+    found = tables.load(DataSettings(**YES), Config(), LOGIT, train=given)  # type: ignore[arg-type]
+    assert found.train.names == loaded().train.names
