@@ -157,6 +157,26 @@ class Share(NamedTuple):
         return number
 
 
+class NumberOr(NamedTuple):
+    """A positive number as text, some words, or nothing."""
+
+    names: Sequence[str]
+
+    @property
+    def words(self) -> str:
+        """The range in words."""
+        return f"{', '.join(self.names)} or a positive number"
+
+    def accept(self, value: Any) -> str:
+        """Returns the text."""
+        if not isinstance(value, str):
+            raise TypeError
+        if value in ("", *self.names):
+            return value
+        Number(above_zero=True).accept(float(value))
+        return value
+
+
 class Numbers(NamedTuple):
     """So many positive numbers, or none."""
 

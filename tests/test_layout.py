@@ -26,7 +26,7 @@ WITHOUT_TWIN = "newton.py"
 
 # From the top down: a room may import from itself and from the rooms of lower floors.
 FLOORS = (
-    {"cli", "pytest_plugin"},
+    {"cli"},
     {"checks", "storage"},
     {"experiment"},
     {"module_mode", "keras_mode"},

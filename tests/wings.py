@@ -13,6 +13,7 @@ from lowlevel import experiment
 from lowlevel.config import TRAINING_MODES, Config
 from lowlevel.data import Table
 from lowlevel.experiment import modes
+from lowlevel.likelihoods import Likelihood
 from lowlevel.likelihoods.loading import load
 from lowlevel.progress import Observer, State
 
@@ -25,6 +26,24 @@ EXECUTIONS: dict[str, Callable[[Callable], Callable]] = {
     "graph": tf.function,
     "xla": lambda function: tf.function(function, jit_compile=True),
 }
+
+
+class Poisson(Likelihood):
+    """A count, whose mean has the logarithm z; less the term that does not depend on z."""
+
+    label_range = (0, np.inf)
+    metrics = ()
+
+    def nll(self, z: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        """The mean, less the label times its logarithm."""
+        return tf.exp(z) - y * z
+
+    def mean(self, z: tf.Tensor) -> tf.Tensor:
+        """Its definition."""
+        return tf.exp(z)
+
+    def base_rate_nll(self, labels: np.ndarray, sample_weight: np.ndarray | None) -> None:
+        """None is known."""
 
 
 def sampled(*choices: Iterable[Any]) -> list[Any]:

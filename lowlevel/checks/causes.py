@@ -8,6 +8,8 @@ import numpy as np
 from lowlevel.checks.subject import Subject, Target
 from lowlevel.checks.verdicts import times
 
+# What to do about NaN and infinity.
+FINITE_ADVICE = "rewrite it so that nothing overflows, in tf.where's other branch either"
 # Two factors closer than this are the same.
 _SAME = 1e-6
 

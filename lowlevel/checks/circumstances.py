@@ -9,9 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 from lowlevel.checks import causes, differences, executions
-from lowlevel.checks.comparison import Settings, compare, upstreams
+from lowlevel.checks.comparison import Settings, compare
 from lowlevel.checks.executions import GRAPH, WORDS, XLA
 from lowlevel.checks.subject import GradientError, Subject
+from lowlevel.checks.upstream import upstreams
 from lowlevel.checks.verdicts import (
     BATCH_OF_ONE,
     EXECUTIONS_DIFFER,
@@ -23,6 +24,7 @@ from lowlevel.checks.verdicts import (
     WRONG_DTYPE,
     WRONG_SHAPE,
     Finding,
+    index_at,
     merged,
 )
 from lowlevel.errors import in_one_line
@@ -162,7 +164,7 @@ def _difference(
     if share <= _DIFFERENT[eager.dtype]:
         cause = f"{label} it is less precise, off by {share:.0e} of its largest number"
         return Finding(UNDECIDED, name, cause=cause)
-    index = worst(apart)
+    index = index_at(np.argmax(apart), apart.shape)
     factor = causes.factor(
         other.ravel(), eager.ravel(), np.full(eager.size, 1e-12 * _largest(eager))
     )
@@ -195,11 +197,6 @@ def _arrays(measured: tuple) -> list[np.ndarray | None]:
 def _largest(values: np.ndarray) -> float:
     """Returns the size of the largest finite number; 0 where there is none."""
     return float(np.max(np.abs(values), initial=0.0, where=np.isfinite(values)))
-
-
-def worst(errors: np.ndarray) -> tuple[int, ...]:
-    """Returns the index of the largest error; a NaN is larger than any."""
-    return tuple(int(i) for i in np.unravel_index(np.argmax(errors), errors.shape))
 
 
 def _kind(values: np.ndarray | None) -> str:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from lowlevel.checks import causes
-from lowlevel.checks.subject import Subject, Target, flat
+from lowlevel.checks.subject import Subject, Target
 from lowlevel.checks.trials import Prober, Trial
+from lowlevel.checks.upstream import rows
 from lowlevel.checks.verdicts import (
     FACTOR,
     NONE,
@@ -25,6 +26,7 @@ from lowlevel.checks.verdicts import (
     WRONG_VALUE,
     ZERO,
     Finding,
+    index_at,
 )
 
 # Relative error from which a gradient is wrong, if differences are better than that.
@@ -33,7 +35,6 @@ TOLERANCES = {np.dtype(np.float64): 1e-8, np.dtype(np.float32): 1e-3}
 _ENOUGH = 20
 # What float32 makes of a number is off by less.
 _SINGLE = 1e-6
-_FINITE_ADVICE = "rewrite it so that nothing overflows, in tf.where's other branch either"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,7 +201,9 @@ class Comparison:
             expected = float(trial.expected[0] / trial.direction.by[0])
             cause = "of the arguments themselves"
             return [
-                Finding(NOT_FINITE, self.name, index, float(bad), expected, cause, _FINITE_ADVICE)
+                Finding(
+                    NOT_FINITE, self.name, index, float(bad), expected, cause, causes.FINITE_ADVICE
+                )
             ]
         told = trial.reason or "the function has a kink there"
         return [Finding(UNDECIDED, self.name, index, float(bad), cause=told)]
@@ -230,7 +233,7 @@ class Comparison:
         return index, float(trial.found[upstream] / by), float(trial.expected[upstream] / by)
 
     def _index(self, place: int) -> tuple[int, ...]:
-        return tuple(int(i) for i in np.unravel_index(place, self.target.start.shape))
+        return index_at(place, self.target.start.shape)
 
     def _class(self, upstream: int, others: list["Comparison"]) -> tuple[str, str, str]:
         """Returns fault, cause and advice of a wrong gradient."""
@@ -298,21 +301,6 @@ def compare(
         Comparison(valued, target, gradients, weights, settings).run()
         for target, *gradients in zip(subject.targets, *found, strict=True)
     ]
-
-
-def rows(upstream: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
-    """Returns upstream gradients, each a list of arrays, as the rows of one array in float64."""
-    return np.array([flat(given) for given in upstream])
-
-
-def upstreams(subject: Subject, seed: int) -> list[list[np.ndarray]]:
-    """Returns upstream gradients: ones, random numbers of either sign, and their squares."""
-    generator = np.random.default_rng(seed)
-    random = [
-        np.asarray(generator.choice([-1, 1], v.shape) * generator.uniform(0.5, 2, v.shape), v.dtype)
-        for v in subject.value
-    ]
-    return [[np.ones_like(v) for v in subject.value], random, [np.square(u) for u in random]]
 
 
 def _shown(steps: Iterable[int], name: str) -> Iterable[int]:

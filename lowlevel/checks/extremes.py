@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from lowlevel.checks.causes import FINITE_ADVICE
 from lowlevel.checks.subject import Arguments, GradientError, Subject
 from lowlevel.checks.verdicts import (
     NOT_FINITE,
@@ -12,6 +13,7 @@ from lowlevel.checks.verdicts import (
     UNDECIDED,
     WRONG_DTYPE,
     Finding,
+    index_at,
 )
 
 # How large the largest number of an argument is made, with either sign.
@@ -21,7 +23,6 @@ _LOST = 1e-3
 # Values that differ by more are not those of one function.
 _ANOTHER = 0.1
 _THE_VALUE = "the value"
-_FINITE_ADVICE = "rewrite it so that nothing overflows, in tf.where's other branch either"
 
 Named = tuple[str, np.ndarray | None]
 
@@ -61,7 +62,7 @@ def _nan_at_multiples(subject: Subject) -> list[Finding]:
                 if gradient is not None and np.isnan(gradient).any():
                     index = _first(np.isnan(gradient))
                     cause = f"where the numbers of {target.name} reach {reach:g}"
-                    return [Finding(NOT_FINITE, name, index, np.nan, None, cause, _FINITE_ADVICE)]
+                    return [Finding(NOT_FINITE, name, index, np.nan, None, cause, FINITE_ADVICE)]
     return []
 
 
@@ -74,7 +75,7 @@ def _not_finite(place: str, subject: Subject) -> list[Finding]:
             index := _first(~np.isfinite(values)),
             float(values[index]),
             cause=f"for {place}",
-            advice=_FINITE_ADVICE,
+            advice=FINITE_ADVICE,
         )
         for name, values in _named(subject, *subject.measure(subject.tensors))
         if values is not None and not np.isfinite(values).all()
@@ -164,11 +165,9 @@ def _lost(
         index = _first(broken)
         cause = f"for {place}, in float32, where float64 gives {wide[index]:.6g}"
         figure = float(narrow[index])
-        return [Finding(NOT_FINITE, name, index, figure, None, cause, _FINITE_ADVICE)]
+        return [Finding(NOT_FINITE, name, index, figure, None, cause, FINITE_ADVICE)]
     if lost.any() and start is not None:
-        index = tuple(
-            int(i) for i in np.unravel_index(np.argmax(np.where(lost, apart / size, 0)), size.shape)
-        )
+        index = index_at(np.argmax(np.where(lost, apart / size, 0)), size.shape)
         figures = float(narrow[index]), float(wide[index])
         cause, advice = f"for {place}, in float32", "avoid differences of near numbers"
         return [Finding(PRECISION_LOST, name, index, *figures, cause, advice)]
@@ -194,4 +193,4 @@ def _finite(values: Sequence) -> bool:
 
 def _first(places: np.ndarray) -> tuple[int, ...]:
     """Returns the index of the first place."""
-    return tuple(int(i) for i in np.argwhere(places)[0])
+    return index_at(np.argmax(places), places.shape)

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from lowlevel.checks import circumstances, extremes, second_order
-from lowlevel.checks.comparison import Settings, compare, upstreams
+from lowlevel.checks.comparison import Settings, compare
 from lowlevel.checks.executions import EXECUTIONS as ALL
 from lowlevel.checks.executions import traced
 from lowlevel.checks.subject import Arguments, GradientError, Subject
+from lowlevel.checks.upstream import upstreams
 from lowlevel.checks.verdicts import NEVER_CALLED, Finding, merged
 
 _BY_KEYWORD = "supports keywords arguments only when eager execution is enabled"

@@ -21,6 +21,7 @@ from lowlevel.checks.verdicts import (
     WRONG_VALUE,
     ZERO,
     Finding,
+    index_at,
 )
 from lowlevel.errors import in_one_line
 
@@ -160,7 +161,7 @@ def _compared(
     """Holds numbers against a derivative by differences."""
     expected, error = told
     if not np.isfinite(found).all():
-        index = _index(np.argmin(np.isfinite(found)), found)
+        index = index_at(np.argmin(np.isfinite(found)), found.shape)
         return [Finding(NOT_FINITE, name, index, float(found[index]), float(expected[index]))]
     known = np.isfinite(error)
     if not known.any():
@@ -172,7 +173,7 @@ def _compared(
     wrong = apart > np.where(known, error, 0.0) + passes * size + floor
     if not wrong.any():
         return []
-    index = _index(np.argmax(np.where(wrong, apart, 0.0)), found)
+    index = index_at(np.argmax(np.where(wrong, apart, 0.0)), found.shape)
     fault, cause, advice = _class(found[known], expected[known], error[known], len(found))
     if not cause and not wrong.all():
         cause = f"at {wrong.sum()} of {wrong.size} numbers"
@@ -192,7 +193,3 @@ def _class(
     if factor:
         return FACTOR, *factor.in_words({rows: "the number of rows, and trees want sums"})
     return WRONG_VALUE, "", "derive it anew"
-
-
-def _index(place: Any, array: np.ndarray) -> tuple[int, ...]:
-    return tuple(int(i) for i in np.unravel_index(int(place), array.shape))

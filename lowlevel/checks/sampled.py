@@ -33,8 +33,9 @@ _SHAPES: tuple[tuple[int, ...], ...] = (
     *((n,) for n in (*range(1, 34), 64, 100, 256)),
     (6, 1),
     (4, 3),
+    (2, 3, 4),
+    (1, 1),
 )
-_SHAPES += ((2, 3, 4), (1, 1))
 
 
 class Sample(NamedTuple):

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from lowlevel.checks.comparison import TOLERANCES, Comparison, Settings, rows, upstreams
+from lowlevel.checks.comparison import TOLERANCES, Comparison, Settings
 from lowlevel.checks.subject import GradientError, Subject
+from lowlevel.checks.upstream import rows, upstreams
 from lowlevel.checks.verdicts import ASYMMETRIC, LEFT_OUT, SECOND_ORDER, Finding, merged
 from lowlevel.errors import in_one_line
 

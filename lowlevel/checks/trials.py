@@ -52,7 +52,8 @@ class Direction(NamedTuple):
     def halves(self) -> list["Direction"]:
         """Returns two directions that each move half of the numbers."""
         middle = len(self.by) // 2
-        return [Direction(self.indices[part], self.by[part]) for part in _around(middle)]
+        parts = slice(None, middle), slice(middle, None)
+        return [Direction(self.indices[part], self.by[part]) for part in parts]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -255,7 +256,3 @@ def _root_of_squares(weights: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     if not 0 < largest < np.inf:
         return np.full(len(weights), largest)
     return largest * np.sqrt(np.square(weights) @ np.square(sizes / largest))
-
-
-def _around(middle: int) -> tuple[slice, slice]:
-    return slice(None, middle), slice(middle, None)

@@ -1,7 +1,10 @@
 """Verdicts: the names of faults, and the words in which the checks tell of them."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
 
 WRONG_VALUE = "wrong value"
 WRONG_SIGN = "wrong sign"
@@ -83,6 +86,11 @@ def _told_apart(first: float, second: float) -> tuple[str, str]:
     """Returns two numbers as text, with the digits that it takes to tell them apart."""
     digits = 6 if f"{first:.6g}" != f"{second:.6g}" else 12
     return f"{first:.{digits}g}", f"{second:.{digits}g}"
+
+
+def index_at(place: Any, shape: Sequence[int]) -> tuple[int, ...]:
+    """Returns the index of a number by its place in the flat array."""
+    return tuple(int(i) for i in np.unravel_index(int(place), shape))
 
 
 def times(factor: float, digits: int) -> str:

@@ -59,12 +59,14 @@ def labels(
     Raises:
         ValueError: a label is missing, or is none that is known.
     """
-    found, kind = distinct(table, label), kind_of(table, label)
+    kind = kind_of(table, label)
+    _check_there(table, label)
     if positive is None:
         if kind != NUMBER:
             raise ValueError(f"label: expected numbers, got {label} of {kind}")
         return numbers(table, label)
-    other = [value for value in found if known and not any(_same(value, k, kind) for k in known)]
+    found = distinct(table, label) if known else []
+    other = [value for value in found if not any(_same(value, k, kind) for k in known)]
     if other:
         raise ValueError(
             f"label: expected values of {label} that the training rows have, {_few(known)}, got "
@@ -77,16 +79,18 @@ def labels(
 
 def distinct(table: "pa.Table", label: str) -> list[str]:
     """Returns the values of a label, each with all its digits; raises ValueError if some miss."""
-    absent = count_missing(table, label)
-    if absent:
-        raise ValueError(f"label: {label} is missing in {absent} rows: leave those rows out")
+    _check_there(table, label)
     if kind_of(table, label) == NUMBER:
-        return [f"{v:.0f}" if v.is_integer() else repr(v) for v in _sorted(numbers(table, label))]
+        values = np.unique(numbers(table, label)).tolist()
+        return [f"{v:.0f}" if v.is_integer() else repr(v) for v in values]
     return sorted(set(texts(table, label)))
 
 
-def _sorted(values: np.ndarray) -> list[float]:
-    return [float(value) for value in np.unique(values)]
+def _check_there(table: "pa.Table", label: str) -> None:
+    """Raises ValueError for rows without a label."""
+    absent = count_missing(table, label)
+    if absent:
+        raise ValueError(f"label: {label} is missing in {absent} rows: leave those rows out")
 
 
 def _same(value: str, other: str, kind: str) -> bool:

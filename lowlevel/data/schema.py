@@ -195,7 +195,7 @@ def _refuse_missing(table: "pa.Table", names: Sequence[str], missing: str) -> No
 def _number(table: "pa.Table", name: str, missing: str, center: bool) -> Column:
     """Returns what a column of numbers becomes."""
     total, absent, pivot = Moments(), 0, 0.0
-    for first, block in enumerate(blocks(table)):
+    for first, block in enumerate(blocks(table, name)):
         values = numbers(block, name)
         there = values[~np.isnan(values)]
         absent += len(values) - len(there)
@@ -217,7 +217,7 @@ def _number(table: "pa.Table", name: str, missing: str, center: bool) -> Column:
 def _text(table: "pa.Table", name: str) -> Column:
     """Returns what a column of text becomes."""
     counted: Counter[str] = Counter()
-    for block in blocks(table):
+    for block in blocks(table, name):
         found, counts = np.unique(texts(block, name).astype(str), return_counts=True)
         counted.update(dict(zip(found.tolist(), counts.tolist(), strict=True)))
     levels = len(counted)

@@ -1,10 +1,9 @@
 """The settings of the data: which rows to train on, and which to judge by."""
 
 import dataclasses
-from typing import Any
 
 from lowlevel.config import Settings, documented, setting
-from lowlevel.ranges import Choice, Numbers, Share, Text, Texts
+from lowlevel.ranges import Choice, NumberOr, Numbers, Share, Text, Texts
 
 # What becomes of missing values.
 REFUSE, MEAN, INDICATOR = MISSING = ("refuse", "mean", "indicator")
@@ -40,7 +39,7 @@ class DataSettings(Settings):
     )
     class_weight: str = setting(
         "",
-        Text("balanced or a positive number"),
+        NumberOr((BALANCED,)),
         "what a positive row counts beside a negative one: a number, or balanced, where each class "
         "counts as much as the other",
     )
@@ -71,16 +70,3 @@ class DataSettings(Settings):
                 raise ValueError(f"{name}: expected with train or dataset, got it without")
         if self.holdout and self.test:
             raise ValueError("test: expected holdout or test, got both")
-        _positive_or_balanced(self.class_weight)
-
-
-def _positive_or_balanced(given: Any) -> None:
-    """Raises ValueError for a class weight that is neither."""
-    if given in ("", BALANCED):
-        return
-    try:
-        fine = 0 < float(given) < float("inf")
-    except ValueError:
-        fine = False
-    if not fine:
-        raise ValueError(f"class_weight: expected balanced or a positive number, got {given}")

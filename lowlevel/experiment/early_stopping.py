@@ -39,5 +39,8 @@ class EarlyStopping:
 
     def restore(self, state: State) -> None:
         """Gives the model its best weights back."""
-        for variable, values in zip(state.model.trainable_variables, self.weights, strict=False):
-            variable.assign(values)
+        # None where no report had a loss that is a number: evaluation says so.
+        if self.weights:
+            pairs = zip(state.model.trainable_variables, self.weights, strict=True)
+            for variable, values in pairs:
+                variable.assign(values)

@@ -34,27 +34,23 @@ def judge(
     """
     likelihood = loading.load(run.config.likelihood)
     check_can_judge(likelihood)
-    options: dict[str, Any] = {"seed": run.config.seed}
-    threshold = None
-    found = {}
-    for name, table in ((TRAINING, train), (HOLDOUT, test)):
-        probabilities, losses = predictions(modes.load(mode), run.model, likelihood, table)
-        if cost:
-            options["cost"] = cost
-            if name == TRAINING:
-                threshold = judging.best_threshold(
-                    table.labels, probabilities, (cost[0], cost[1]), table.sample_weight
-                )
-            options["threshold"] = threshold
-        found[name] = judging.judge(
-            table.labels,
-            probabilities,
-            losses,
-            table.sample_weight,
-            base_rate=float(np.average(train.labels, weights=train.sample_weight)),
-            **options,
+    wing = modes.load(mode)
+    tables = {TRAINING: train, HOLDOUT: test}
+    predicted = {n: predictions(wing, run.model, likelihood, t) for n, t in tables.items()}
+    options: dict[str, Any] = {
+        "seed": run.config.seed,
+        "base_rate": float(np.average(train.labels, weights=train.sample_weight)),
+    }
+    if cost:
+        probabilities, _ = predicted[TRAINING]
+        threshold = judging.best_threshold(
+            train.labels, probabilities, (cost[0], cost[1]), train.sample_weight
         )
-    return found
+        options |= {"cost": cost, "threshold": threshold}
+    return {
+        name: judging.judge(table.labels, *predicted[name], table.sample_weight, **options)
+        for name, table in tables.items()
+    }
 
 
 def check_can_judge(likelihood: Likelihood) -> None:

@@ -37,25 +37,7 @@ class Gaussian(Likelihood):
         """None is known."""
 
 
-class Poisson(Likelihood):
-    """A count, whose mean has the logarithm z; less the term that does not depend on z."""
-
-    label_range = (0, np.inf)
-    metrics = ()
-
-    def nll(self, z: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-        """The mean, less the label times its logarithm."""
-        return tf.exp(z) - y * z
-
-    def mean(self, z: tf.Tensor) -> tf.Tensor:
-        """Its definition."""
-        return tf.exp(z)
-
-    def base_rate_nll(self, labels: np.ndarray, sample_weight: np.ndarray | None) -> None:
-        """None is known."""
-
-
-LIKELIHOODS: dict[str, Likelihood] = {"gaussian": Gaussian(), "poisson": Poisson()}
+LIKELIHOODS: dict[str, Likelihood] = {"gaussian": Gaussian(), "poisson": wings.Poisson()}
 every_likelihood = pytest.mark.parametrize("name", LIKELIHOODS)
 
 

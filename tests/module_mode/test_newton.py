@@ -187,23 +187,7 @@ def test_a_long_table_begins_at_the_first_blocks_maximum_if_there_is_one(
     assert saved == 0 if by_label else saved >= 1
 
 
-class Poisson(Likelihood):
-    """Counts; its loss grows so fast that Newton's first steps go too far."""
-
-    label_range = (0.0, math.inf)
-    metrics = ()
-
-    def nll(self, z: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-        return tf.exp(z) - y * z
-
-    def mean(self, z: tf.Tensor) -> tf.Tensor:
-        return tf.exp(z)
-
-    def base_rate_nll(self, labels: np.ndarray, sample_weight: np.ndarray | None) -> None:
-        return None
-
-
-class Cauchy(Poisson):
+class Cauchy(wings.Poisson):
     """Numbers with errors that may be huge: the loss bends the other way far out."""
 
     label_range = (-math.inf, math.inf)
@@ -215,11 +199,12 @@ class Cauchy(Poisson):
         return z
 
 
-@pytest.mark.parametrize("likelihood", [Poisson(), Cauchy()])
+# The first one's loss grows so fast that the first steps go too far.
+@pytest.mark.parametrize("likelihood", [wings.Poisson(), Cauchy()])
 def test_a_likelihood_of_ones_own_comes_to_a_maximum(likelihood: Likelihood) -> None:
     random = np.random.default_rng(0)
     z = 4 * TABLE.features @ [1.0, -1.0, 0.5]
-    counts = isinstance(likelihood, Poisson) and not isinstance(likelihood, Cauchy)
+    counts = isinstance(likelihood, wings.Poisson) and not isinstance(likelihood, Cauchy)
     labels = random.poisson(np.exp(z)) if counts else z + random.standard_cauchy(60)
     table = Table(TABLE.features, labels)
     run = train(table, likelihood=likelihood, epochs=60)
@@ -309,7 +294,7 @@ def test_a_table_without_one_maximum_is_refused_unless_a_penalty_makes_one(
             train(table, l2=0.01)
 
 
-class TwoPredictors(Poisson):
+class TwoPredictors(wings.Poisson):
     predictors = 2
 
     def nll(self, z: tf.Tensor, y: tf.Tensor) -> tf.Tensor:

@@ -1,6 +1,6 @@
 """The plugin for pytest: a fixture that checks a gradient, wherever the package is installed.
 
-Every test session imports this file, so it imports nothing slow itself.
+Every test session imports this file, so it stands beside the package and imports nothing of it.
 """
 
 from collections.abc import Callable
