@@ -42,7 +42,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lowlevel import data, experiment
+from lowlevel import experiment
 from lowlevel.config import Config
 from lowlevel.data import Block, Table
 from lowlevel.keras_mode import batches as keras_batches
@@ -140,13 +140,12 @@ def module_mode(
     built = module_training.build(config, LIKELIHOODS["logit"], work.table)
     model = model_class(built.nn_block, built.logistic)
     state = State(model, make_optimizer(config, model.trainable_variables))
-    columns = [data.aligned(column) for column in work.table.columns]
     run_steps = None
 
     def run() -> float:
         nonlocal run_steps
         progress = Progress(config)
-        for block in data.blocks(columns, config.seed, progress.spans(0), progress.longest_span):
+        for block in work.table.blocks(config, progress.spans(0), progress.longest_span):
             tensors = module_batches.tensors(block)
             run_steps = run_steps or module_training.compile_steps(state, config, tensors)
             losses = module_training.call_for_all(
@@ -196,7 +195,7 @@ class Blocks:
         """Yields them once."""
         progress = Progress(self.config)
         spans, longest = progress.spans(0), progress.longest_span
-        return data.blocks(self.table.columns, self.config.seed, spans, longest)
+        return self.table.blocks(self.config, spans, longest)
 
 
 def keras_mode(work: Workload, jit_compile: bool) -> Run:
@@ -204,7 +203,7 @@ def keras_mode(work: Workload, jit_compile: bool) -> Run:
     config = work.config(jit_compile)
     state = keras_training.start(config, LIKELIHOODS["logit"], work.table)
     blocks = Blocks(work.table, config)
-    dataset = keras_batches.dataset(blocks, work.table.columns, work.batch_size)
+    dataset = keras_batches.dataset(blocks, work.table, work.batch_size)
 
     def run() -> float:
         state.epoch = 0

@@ -14,6 +14,7 @@ NEWTON = "newton"
 ACTIVATIONS = ("linear", "relu", "tanh", "sigmoid")
 DTYPES = ("float32", "float64")
 KERAS_HOOKS = ("train_step", "compute_loss")
+FULL, WINDOW = SHUFFLES = ("full", "window")
 
 Group = TypeVar("Group", bound=type)
 
@@ -126,6 +127,13 @@ class TrainingSettings(CommonSettings):
         Choice((*OPTIMIZERS, NEWTON)),
         "momentum is SGD with momentum 0.9; newton goes to the maximum by all rows at once, one "
         "pass an epoch, in module mode without hidden layers, whatever the rate and the batches",
+    )
+    shuffle: str | None = setting(
+        None,
+        Choice(SHUFFLES, optional=True),
+        "order of the rows, anew in each epoch: full permutes all of them, window permutes groups "
+        "of neighbours and then the rows of some groups together, which is faster in a long table; "
+        "left out, full in memory, and window where the table is not",
     )
     jit_compile: bool = setting(False, Switch(), "compile the training step with XLA")
     report_every: int = setting(1, Whole(at_least=1), "epochs from one report to the next")

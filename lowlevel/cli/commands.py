@@ -53,7 +53,7 @@ def train(call: Call) -> int:
     found = tables.load(call.data, call.config, likelihood, call.data_dir)
     if found.test is not None:
         judgements.check_can_judge(likelihood)
-    columns = found.train.features.shape[1]
+    columns = found.train.width
     if call.output_dir:
         # Those of the layers, and each column's moments.
         weights = call.config.count_weights(columns) + 2 * columns

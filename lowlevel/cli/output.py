@@ -37,7 +37,7 @@ def show_tables(found: "Tables", mode: str) -> None:
     """Prints what is trained on, and what was found in the rows held out."""
     table = found.train
     held = f", {found.test.rows} held out" if found.test is not None else ""
-    print(f"{found.name}: {table.rows} rows{held}, {table.features.shape[1]} features; {mode} mode")
+    print(f"{found.name}: {table.rows} rows{held}, {table.width} features; {mode} mode")
     for name, count in found.unknown.items():
         print(f"{count} of the rows held out have a level of {name} that is not known: taken for 0")
 

@@ -1,9 +1,9 @@
-"""The order of the rows: a pure function of seed, epoch and number of rows, made in blocks."""
+"""The order of the rows: a pure function of seed, epoch and number of rows; and epochs' blocks."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent import futures
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -12,21 +12,27 @@ MOST_INDICES = 2**22
 # Rows that one generator orders: making a generator costs as much as ordering 1,000 rows.
 GENERATOR_ROWS = 2**16
 
+Part = TypeVar("Part")
+Made = TypeVar("Made")
+
 
 class Block(NamedTuple):
-    """Some epochs' work.
+    """Some epochs' work, or a part of one epoch's.
 
     Attributes:
-        columns: features, labels and, where there are any, sample weights, `[rows, ...]` each.
-        orders: the order of the rows in each epoch, int32 `[longest, rows]`, of one shape for all
-          blocks of a run, so that a function compiled for one block fits them all; aligned, see
-          `aligned_empty`. What lies past the block's own epochs has no meaning.
+        columns: features, labels and, where there are any, sample weights, `[rows, ...]` each,
+          aligned, see `aligned_empty`.
+        orders: the order of these rows in each epoch, int32 `[longest, rows]`, aligned; of one
+          shape for all blocks of a run but each epoch's last, so that a function compiled for one
+          fits the others. What lies past the block's own epochs has no meaning.
         epochs: how many of the orders are the block's.
+        ends: whether an epoch ends with it, rather than going on in the next block.
     """
 
     columns: tuple[np.ndarray, ...]
     orders: np.ndarray
     epochs: int
+    ends: bool = True
 
 
 def orders(seed: int, rows: int, first_epoch: int = 0) -> Iterator[np.ndarray]:
@@ -56,13 +62,16 @@ def batch_order(seed: int, epoch: int, rows: int) -> np.ndarray:
 
 
 def blocks(
-    columns: Sequence[np.ndarray], seed: int, spans: Iterable[range], longest: int
+    columns: tuple[np.ndarray, ...],
+    orders_from: Callable[[int], Iterator[np.ndarray]],
+    spans: Iterable[range],
+    longest: int,
 ) -> Iterator[Block]:
-    """Yields a run's epochs in blocks; the next one is made in a background thread.
+    """Yields the epochs of a table that is in memory, in blocks.
 
     Args:
         columns: of the table, `[rows, ...]` each.
-        seed: the run's seed.
+        orders_from: gives the order of the rows in each epoch, from one on.
         spans: the epochs in turn, counted from 0, in ranges of which no block exceeds one.
         longest: how many epochs a span has at most.
     """
@@ -70,24 +79,34 @@ def blocks(
     longest = min(longest, max(1, MOST_INDICES // rows))
     # However many there are, only the next one is looked at.
     parts = (span[i : i + longest] for span in spans for i in range(0, len(span), longest))
-    part = next(parts, None)
-    if part is None:
-        return
-    source = orders(seed, rows, part.start)
+    source: Iterator[np.ndarray] | None = None
 
-    def make(epochs: int) -> Block:
+    def make(epochs: range) -> Block:
+        nonlocal source
+        source = source or orders_from(epochs.start)
         made = aligned_empty((longest, rows), np.dtype(np.int32))
-        for index in range(epochs):
+        for index in range(len(epochs)):
             made[index] = next(source)
-        return Block(tuple(columns), made, epochs)
+        return Block(columns, made, len(epochs))
 
-    block: Block | None = make(len(part))
+    return ahead(make, parts)
+
+
+def ahead(make: Callable[[Part], Made], parts: Iterable[Part]) -> Iterator[Made]:
+    """Yields what is made of each part; a background thread makes the next while one is used."""
+    parts = iter(parts)
     with futures.ThreadPoolExecutor(1) as background:
-        while block is not None:
-            part = next(parts, None)
-            ahead = background.submit(make, len(part)) if part is not None else None
-            yield block
-            block = ahead.result() if ahead else None
+
+        def begin() -> list[futures.Future[Made]]:
+            return [background.submit(make, part) for part in itertools.islice(parts, 1)]
+
+        coming = begin()
+        while coming:
+            made = coming.pop().result()
+            coming = begin()
+            yield made
+            # It may be large, and its successor is there already.
+            del made
 
 
 def aligned_empty(shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
@@ -99,7 +118,9 @@ def aligned_empty(shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
 
 
 def aligned(array: np.ndarray) -> np.ndarray:
-    """Returns an aligned copy of an array, see `aligned_empty`."""
+    """Returns an array that is aligned, see `aligned_empty`; a copy unless it is so already."""
+    if array.ctypes.data % 64 == 0 and array.flags.c_contiguous:
+        return array
     copy = aligned_empty(array.shape, array.dtype)
     copy[...] = array
     return copy

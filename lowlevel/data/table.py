@@ -1,10 +1,16 @@
-"""A table of rows to train on, and its columns' moments."""
+"""A table of rows to train on, in memory."""
 
 import dataclasses
+import functools
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
+from lowlevel.config import FULL, TrainingSettings
+from lowlevel.data.columns import BLOCK_ROWS
+from lowlevel.data.order import Block, aligned, blocks, orders
+from lowlevel.data.windows import make_windows
 from lowlevel.errors import in_one_line
 
 
@@ -74,10 +80,56 @@ class Table:
         _check_finite(name, column)
         return column
 
+    def row_blocks(self) -> Iterator[tuple[np.ndarray, ...]]:
+        """Yields the columns, `BLOCK_ROWS` rows at a time, in the table's order."""
+        for first in range(0, self.rows, BLOCK_ROWS):
+            yield tuple(column[first : first + BLOCK_ROWS] for column in self.columns)
+
+    def target_blocks(self) -> Iterator[tuple[np.ndarray, ...]]:
+        """Yields the labels and, where there are any, the sample weights, likewise."""
+        return (columns[1:] for columns in self.row_blocks())
+
+    def blocks(
+        self, settings: TrainingSettings, spans: Iterable[range], longest: int
+    ) -> Iterator[Block]:
+        """Yields a run's epochs in blocks, of all rows each.
+
+        Args:
+            settings: of which the seed counts, and how the rows are shuffled.
+            spans: the epochs in turn, counted from 0, in ranges of which no block exceeds one.
+            longest: how many epochs a span has at most.
+        """
+        if settings.shuffle in (None, FULL):
+            orders_from = functools.partial(orders, settings.seed, self.rows)
+        else:
+            windows = make_windows(self.rows, self.row_bytes, settings.batch_size)
+            orders_from = functools.partial(windows.orders, settings.seed)
+        return blocks(tuple(map(aligned, self.columns)), orders_from, spans, longest)
+
     @property
     def rows(self) -> int:
         """The number of rows."""
         return len(self.features)
+
+    @property
+    def width(self) -> int:
+        """The number of features."""
+        return self.features.shape[1]
+
+    @property
+    def row_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The shape of a row in each column."""
+        return tuple(column.shape[1:] for column in self.columns)
+
+    @property
+    def row_bytes(self) -> int:
+        """What a row takes."""
+        return sum(column[:1].nbytes for column in self.columns)
+
+    @property
+    def sample(self) -> "Table":
+        """The rows that stand for all where not all can be looked at together: here, all."""
+        return self
 
     @property
     def dtype(self) -> str:
@@ -91,7 +143,9 @@ class Table:
         return tuple(column for column in columns if column is not None)
 
 
-def check_range(name: str, values: np.ndarray, lowest: float, highest: float) -> None:
+def check_range(
+    name: str, values: np.ndarray, lowest: float, highest: float, first_row: int = 0
+) -> None:
     """Raises ValueError, which names the first row at fault, for a number outside a range.
 
     Args:
@@ -99,13 +153,14 @@ def check_range(name: str, values: np.ndarray, lowest: float, highest: float) ->
         values: `[rows]`, finite.
         lowest: the smallest number allowed.
         highest: the largest number allowed.
+        first_row: the number of the first one.
     """
     within = (values >= lowest) & (values <= highest)
     if not within.all():
         row = int(np.argmin(within))
         raise ValueError(
             f"Expected finite `{name}` from {lowest:g} to {highest:g}, got {values[row]} in row "
-            f"{row}"
+            f"{first_row + row}"
         )
 
 
@@ -145,38 +200,3 @@ def _check_finite(name: str, array: np.ndarray) -> None:
             f"{axis} {at}" for axis, at in zip(("row", "column"), place, strict=False)
         )
         raise ValueError(f"Expected finite `{name}`, got {array[place]} in {where}")
-
-
-def moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns each column's mean and standard deviation, `[columns]` each, in the features' dtype.
-
-    The deviation is the population's (divided by the number of rows). A constant column's is
-    given as 1, so that standardised it is 0.
-
-    Raises:
-        ValueError: a deviation is too large or too small for the dtype.
-    """
-    # A column at a time: each is copied to float64.
-    pairs = [_column_moments(column) for column in features.T]
-    mean, deviation = (
-        np.array(values).astype(features.dtype) for values in zip(*pairs, strict=True)
-    )
-    unusable = ~(np.isfinite(deviation) & (deviation >= np.finfo(features.dtype).tiny))
-    if unusable.any():
-        column = int(unusable.argmax())
-        raise ValueError(
-            f"standardize: expected a deviation that {features.dtype} can divide by, got "
-            f"{pairs[column][1]:g} in column {column}: rescale it"
-        )
-    return mean, deviation
-
-
-def _column_moments(column: np.ndarray) -> tuple[float, float]:
-    """Returns a column's mean and deviation in float64; that of a constant one is given as 1."""
-    # Rounding leaves a constant column a mean that is off, and a deviation that is not 0.
-    if column.min() == column.max():
-        return float(column[0]), 1.0
-    # Scaled by a power of 2, which is exact, no square overflows or vanishes.
-    _, exponent = np.frexp(np.abs(column).max())
-    scaled = np.ldexp(column.astype(np.float64), -exponent)
-    return float(np.ldexp(scaled.mean(), exponent)), float(np.ldexp(scaled.std(), exponent))

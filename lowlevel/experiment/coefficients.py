@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from lowlevel.data import Table
+from lowlevel.data import Rows
 from lowlevel.likelihoods import Likelihood
 from lowlevel.regression import design as designs
 from lowlevel.regression.design import Design, Scaling
@@ -53,11 +53,12 @@ class Coefficient:
 
 def coefficients(
     likelihood: Likelihood,
-    table: Table,
+    table: Rows,
     weights: Mapping[str, np.ndarray],
     robust: bool = False,
     l2: float = 0.0,
     names: Sequence[str] = (),
+    center: np.ndarray | None = None,
 ) -> list[Coefficient]:
     """Returns the intercept, then the coefficient of each column.
 
@@ -70,12 +71,14 @@ def coefficients(
           (MacKinnon and White, Journal of Econometrics 29, 1985; Huber, 1967).
         l2: the penalty that they were trained with.
         names: of the columns; without them, the table's own, or else their numbers.
+        center: what was taken away from each column before it came into the table, `[columns]`;
+          the coefficients are those of the columns as they were before.
 
     Raises:
         ValueError: the errors would mean nothing: there are hidden layers or a penalty, the
           gradient is not about 0, there is no maximum, or more than one.
     """
-    columns, names = table.features.shape[1], names or table.names
+    columns, names = table.width, names or table.names
     check_kind(likelihood, weights, l2)
     check_columns(columns, weights, names)
     layer = layer_scaling(weights, columns)
@@ -91,9 +94,11 @@ def coefficients(
     if robust:
         outer = outer_products(likelihood, design.blocks, point)
         covariance = correction(design) * covariance @ outer @ covariance
+    before = Scaling(np.zeros(columns) if center is None else center, np.ones(columns))
     # The change of scale is linear: once for each side.
-    linear = scaling.to_original(np.eye(columns + 1))
+    linear = before.to_original(scaling.to_original(np.eye(columns + 1)))
     errors = np.sqrt(np.einsum("ij,ik,kj->j", linear, covariance, linear))
+    estimate = before.to_original(estimate)
     shown = [*map(str, names or map("column {}".format, range(columns))), INTERCEPT]
     found = list(map(make_coefficient, shown, estimate.tolist(), errors.tolist()))
     return [found[-1], *found[:-1]]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lowlevel.config import NEWTON, OPTIMIZERS, Config
-from lowlevel.data import Table
+from lowlevel.data import Rows, Table
 from lowlevel.experiment import modes
 from lowlevel.experiment.run import Run, train
 from lowlevel.progress import Epoch, State
@@ -59,7 +59,7 @@ class Comparison(NamedTuple):
 
 def compare(
     config: Config,
-    table: Table,
+    table: Rows,
     on_row: Callable[[Row], None] | None = None,
     test: Table | None = None,
 ) -> Comparison:

@@ -16,6 +16,7 @@ from lowlevel.data.columns import (
     numbers,
     texts,
 )
+from lowlevel.data.order import aligned_empty
 from lowlevel.data.schema import Column, Schema
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ def encode(encoder: Encoder, table: "pa.Table") -> tuple[np.ndarray, dict[str, i
     """
     schema = encoder.schema
     check(schema, table)
-    features = np.empty((table.num_rows, len(schema.features)), encoder.dtype.as_numpy_dtype)
+    shape = (table.num_rows, len(schema.features))
+    features = aligned_empty(shape, np.dtype(encoder.dtype.as_numpy_dtype))
     unknown: dict[str, int] = {}
     for first in range(0, table.num_rows, BLOCK_ROWS):
         block = table.slice(first, BLOCK_ROWS)

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from lowlevel.config import TRAINING_MODES, Config, ModelSettings
-from lowlevel.data import Table
+from lowlevel.data import Rows
 from lowlevel.likelihoods import Likelihood
 from lowlevel.progress import Progress, State
 
@@ -15,13 +15,13 @@ from lowlevel.progress import Progress, State
 class Mode(Protocol):
     """What `module_mode.training` and `keras_mode.training` both are; they say what each does."""
 
-    def build(self, settings: ModelSettings, likelihood: Likelihood, table: Table) -> Any:
+    def build(self, settings: ModelSettings, likelihood: Likelihood, table: Rows) -> Any:
         """Returns the untrained model."""
 
-    def start(self, config: Config, likelihood: Likelihood, table: Table) -> State:
+    def start(self, config: Config, likelihood: Likelihood, table: Rows) -> State:
         """Returns the state before the first epoch."""
 
-    def train(self, state: State, config: Config, table: Table, progress: Progress) -> None:
+    def train(self, state: State, config: Config, table: Rows, progress: Progress) -> None:
         """Trains from a state to the config's last epoch."""
 
     def named_weights(self, model: Any, trainable_only: bool = False) -> dict[str, np.ndarray]:

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lowlevel.data import Table
 from lowlevel.data.columns import NUMBER
 from lowlevel.data.schema import Schema
 from lowlevel.experiment.coefficients import Coefficient, coefficients
@@ -41,17 +40,11 @@ def of_run(run: Run, found: Tables) -> Coefficients:
     if run.config.hidden_units:
         return Coefficients([])
     likelihood = loading.load(run.config.likelihood)
-    weights, table = run.weights, found.train
-    if found.encoder and run.config.standardize:
-        # The encoder has centered the numbers, so that float32 holds them; undone in float64.
-        center = centers(found.encoder.schema)
-        wide = table.features.astype(np.float64) + center
-        table = Table(wide, table.labels.astype(np.float64), table.sample_weight, table.names)
-        mean = weights["standardize/mean"].astype(np.float64) + center
-        weights = {**weights, "standardize/mean": mean}
+    # The encoder has centered the numbers, so that float32 holds them.
+    center = centers(found.encoder.schema) if found.encoder else None
     try:
         return Coefficients(
-            coefficients(likelihood, table, weights, l2=run.config.l2, names=table.names)
+            coefficients(likelihood, found.train, run.weights, l2=run.config.l2, center=center)
         )
     except ValueError as error:
         return Coefficients([], str(error))

@@ -8,15 +8,13 @@ import numpy as np
 import tensorflow as tf
 
 from lowlevel.config import Config
-from lowlevel.data import Table
+from lowlevel.data import Rows, Table
+from lowlevel.data.columns import BLOCK_ROWS
 from lowlevel.experiment import metrics, modes
 from lowlevel.experiment.early_stopping import EarlyStopping
 from lowlevel.experiment.settling import base_rate, check_test, settled
 from lowlevel.likelihoods import Likelihood
 from lowlevel.progress import Epoch, Observer, Progress, State, check_finite
-
-# Rows that are evaluated at a time: the arrays on the way are small beside a large table.
-BLOCK_ROWS = 2**16
 
 
 class Run(NamedTuple):
@@ -26,8 +24,9 @@ class Run(NamedTuple):
         config: its settings, with the dtype and the number of threads that were used.
         history: a record for every epoch.
         metrics: of the trained model on the **training rows**: "nll", what `loss_fn` gives there,
-          and what the likelihood names. With sample weights, "nll" is the weighted sum over the
-          number of rows, as in training and as in Keras; the others are weighted means.
+          and what the likelihood names, on a sample of them where they do not fit into memory. With
+          sample weights, "nll" is the weighted sum over the number of rows, as in training and as
+          in Keras; the others are weighted means.
         base_rate_nll: what a model that predicts the labels' mean for every row would score; None
           where the likelihood has no such thing.
         weights: every array of the trained model by name, `layer/variable`.
@@ -52,7 +51,7 @@ class Run(NamedTuple):
 def train(
     mode: str,
     config: Config,
-    table: Table,
+    table: Rows,
     observers: Observer | Sequence[Observer] = (),
     test: Table | None = None,
 ) -> Run:
@@ -97,9 +96,7 @@ def train(
     )
 
 
-def evaluate(
-    wing: modes.Mode, model: Any, likelihood: Likelihood, table: Table
-) -> dict[str, float]:
+def evaluate(wing: modes.Mode, model: Any, likelihood: Likelihood, table: Rows) -> dict[str, float]:
     """Returns a model's metrics on a table: its own loss, and what the likelihood names.
 
     Raises:
@@ -108,24 +105,25 @@ def evaluate(
     nll = mean_loss(model, table)
     # The last update may be the one that diverges: no loss of the history is from after it.
     check_finite(nll, "after training")
-    z = in_blocks(functools.partial(wing.linear_predictor, model), table.features)
+    sample = table.sample
+    z = in_blocks(functools.partial(wing.linear_predictor, model), sample.features)
     mean = in_blocks(likelihood.mean, z)
     if not np.isfinite(mean).all():
         raise ValueError(
             f"Expected finite predictions, got {mean[~np.isfinite(mean)][0]} after training: see "
             "what mode=check says of the likelihood's mean"
         )
-    weight = table.sample_weight
     named = {
-        name: metrics.METRICS[name](table.labels, z, mean, weight) for name in likelihood.metrics
+        name: metrics.METRICS[name](sample.labels, z, mean, sample.sample_weight)
+        for name in likelihood.metrics
     }
     return {"nll": nll, **named}
 
 
-def mean_loss(model: Any, table: Table) -> float:
+def mean_loss(model: Any, table: Rows) -> float:
     """Returns a model's own mean loss on a table: what it is trained on, whatever that is."""
     total = 0.0
-    for block in row_blocks(table.columns):
+    for block in table.row_blocks():
         x, y, *weight = map(tf.constant, block)
         share = tf.cast(weight[0] if weight else 1, x.dtype) / table.rows
         total += float(model.loss_fn(x, y, share))
@@ -134,10 +132,6 @@ def mean_loss(model: Any, table: Table) -> float:
 
 def in_blocks(function: Callable[[tf.Tensor], tf.Tensor], column: np.ndarray) -> np.ndarray:
     """Returns a function's `[rows]` for a column `[rows, ...]`, from blocks of `BLOCK_ROWS`."""
-    return np.concatenate([function(tf.constant(part)) for (part,) in row_blocks([column])])
-
-
-def row_blocks(columns: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
-    """Returns columns `[rows, ...]` cut into blocks of `BLOCK_ROWS`."""
-    starts = range(0, len(columns[0]), BLOCK_ROWS)
-    return [[column[start : start + BLOCK_ROWS] for column in columns] for start in starts]
+    starts = range(0, len(column), BLOCK_ROWS)
+    parts = (column[start : start + BLOCK_ROWS] for start in starts)
+    return np.concatenate([function(tf.constant(part)) for part in parts])

@@ -7,8 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from lowlevel import startup
-from lowlevel.config import NEWTON, Config, shown
-from lowlevel.data import Table
+from lowlevel.config import FULL, NEWTON, WINDOW, Config, shown
+from lowlevel.data import Rows, Stream, Table
+from lowlevel.data.summaries import label_weights
 from lowlevel.data.table import check_range
 from lowlevel.errors import in_one_line
 from lowlevel.experiment.metrics import METRICS
@@ -19,7 +20,7 @@ from lowlevel.likelihoods.loading import load
 COPIES = 4
 
 
-def settled(config: Config, table: Table) -> tuple[Config, Likelihood]:
+def settled(config: Config, table: Rows) -> tuple[Config, Likelihood]:
     """Returns a config with nothing left open, and its likelihood, both fit for a table.
 
     Raises:
@@ -39,46 +40,53 @@ def settled(config: Config, table: Table) -> tuple[Config, Likelihood]:
             raise ValueError(
                 f"Expected `metrics` of the likelihood among {', '.join(METRICS)}, got {name}"
             )
-    check_range("labels", table.labels, *likelihood.label_range)
-    config = dataclasses.replace(config, dtype=table.dtype, threads=threads)
+    row = 0
+    for labels, *_ in table.target_blocks():
+        check_range("labels", labels, *likelihood.label_range, first_row=row)
+        row += len(labels)
+    shuffle = config.shuffle or (FULL if isinstance(table, Table) else WINDOW)
+    config = dataclasses.replace(config, dtype=table.dtype, threads=threads, shuffle=shuffle)
     check_numbers(config)
     if config.optimizer == NEWTON:
-        check_newton(config, table.features.shape[1], likelihood.predictors)
-    check_memory(config, table.features.shape[1], likelihood.predictors)
+        check_newton(config, table.width, likelihood.predictors)
+    check_memory(config, table.width, likelihood.predictors)
     return config, likelihood
 
 
-def check_test(config: Config, table: Table, test: Table | None) -> None:
+def check_test(config: Config, table: Rows, test: Table | None) -> None:
     """Raises ValueError unless the rows held out go with the others, and are there if needed."""
     if config.patience and test is None:
         raise ValueError("patience: expected rows held out to judge by, got none: give some")
-    if test is not None and test.features.shape[1] != table.features.shape[1]:
+    if test is not None and test.width != table.width:
         raise ValueError(
-            f"Expected `test` of {table.features.shape[1]} columns, as `table` has, got "
-            f"{test.features.shape[1]}"
+            f"Expected `test` of {table.width} columns, as `table` has, got {test.width}"
         )
 
 
-def base_rate(likelihood: Likelihood, table: Table) -> float | None:
+def base_rate(likelihood: Likelihood, table: Rows) -> float | None:
     """Returns the mean NLL of the best constant prediction, or None, as a likelihood has it.
 
     Raises:
         ValueError: it fails, or gives something else.
     """
+    labels, weight = (
+        (table.labels, table.sample_weight) if isinstance(table, Table) else label_weights(table)
+    )
     try:
-        found = likelihood.base_rate_nll(table.labels, table.sample_weight)
+        found = likelihood.base_rate_nll(labels, weight)
         return None if found is None else float(found)
     # A user's likelihood may raise anything.
     except Exception as error:
         raise ValueError(f"base_rate_nll fails: {in_one_line(error)}") from error
 
 
-def check_types(config: Config, table: Table) -> None:
+def check_types(config: Config, table: Rows) -> None:
     """Raises ValueError unless these are a Config and a Table."""
-    for name, value, kind in (("config", config, Config), ("table", table, Table)):
-        if not isinstance(value, kind):
+    for name, value, kinds in (("config", config, (Config,)), ("table", table, (Table, Stream))):
+        if not isinstance(value, kinds):
             raise ValueError(
-                f"Expected `{name}` to be a lowlevel.{kind.__name__}, got a {type(value).__name__}"
+                f"Expected `{name}` to be a lowlevel.{kinds[0].__name__}, got a "
+                f"{type(value).__name__}"
             )
 
 

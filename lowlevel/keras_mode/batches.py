@@ -1,21 +1,19 @@
 """The batches for Model.fit: a Dataset of every batch of every epoch, and what is in one."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from lowlevel.data import Block
+from lowlevel.data import Block, Rows
 
 # Rows gathered at a time: few enough to stay in a processor's cache.
 STACK_ROWS = 2**14
 
 
-def dataset(
-    blocks: Iterable[Block], columns: Sequence[np.ndarray], batch_size: int
-) -> tf.data.Dataset:
+def dataset(blocks: Iterable[Block], table: Rows, batch_size: int) -> tf.data.Dataset:
     """Returns every batch of every epoch, one after the other.
 
     It is one stream for all epochs, since `fit` may make an iterator more than once an epoch, and
@@ -24,7 +22,7 @@ def dataset(
 
     Args:
         blocks: of epochs.
-        columns: like the blocks' columns, in shape and dtype.
+        table: that they are of, for the shapes and the dtype of its columns.
         batch_size: rows in a batch; the last one of an epoch may be shorter.
     """
 
@@ -35,7 +33,7 @@ def dataset(
                     yield tuple(np.take(column, numbers, axis=0) for column in block.columns)
 
     specification = tuple(
-        tf.TensorSpec([None, None, *column.shape[1:]], column.dtype) for column in columns
+        tf.TensorSpec([None, None, *shape], table.dtype) for shape in table.row_shapes
     )
     return tf.data.Dataset.from_generator(stacks, output_signature=specification).unbatch()
 

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from lowlevel.config import ModelSettings
-from lowlevel.data import Table, moments
+from lowlevel.data import Rows, moments
 from lowlevel.keras_mode.saving import likelihood_from_config, likelihood_to_config
 from lowlevel.likelihoods import LIKELIHOODS, Likelihood
 
@@ -33,7 +33,7 @@ Sequential = keras.Sequential
 
 
 def hidden_layers(
-    settings: ModelSettings, table: Table, seeds: Sequence[int]
+    settings: ModelSettings, table: Rows, seeds: Sequence[int]
 ) -> keras.Sequential | None:
     """Returns the layers before the output layer, if there are any.
 
@@ -45,8 +45,8 @@ def hidden_layers(
     layers: list[keras.layers.Layer] = []
     if settings.standardize:
         layers.append(Standardize(name="standardize", dtype=table.dtype))
-        layers[0].build(table.features.shape)
-        layers[0].set_weights(moments(table.features))
+        layers[0].build((None, table.width))
+        layers[0].set_weights(moments(table))
     for index, units in enumerate(settings.hidden_units):
         layers.append(
             Dense(

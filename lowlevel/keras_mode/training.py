@@ -18,7 +18,7 @@ from lowlevel.likelihoods import Likelihood
 from lowlevel.progress import Progress, State, steps_per_call
 
 
-def build(settings: ModelSettings, likelihood: Likelihood, table: data.Table) -> CustomModel:
+def build(settings: ModelSettings, likelihood: Likelihood, table: data.Rows) -> CustomModel:
     """Returns the untrained model that a run asks for; the table gives its inputs' moments."""
     seeds = data.layer_seeds(settings.seed, len(settings.hidden_units) + 1)
     nn_block = hidden_layers(settings, table, seeds)
@@ -26,18 +26,18 @@ def build(settings: ModelSettings, likelihood: Likelihood, table: data.Table) ->
     start = keras.initializers.RandomNormal(stddev=0.05, seed=output_seed)
     logistic = Logistic(likelihood, start, penalty(settings.l2), dtype=table.dtype)
     model = MODELS[settings.keras_hook](nn_block, logistic, dtype=table.dtype)
-    model.build((None, table.features.shape[1]))
+    model.build((None, table.width))
     return model
 
 
-def start(config: Config, likelihood: Likelihood, table: data.Table) -> State:
+def start(config: Config, likelihood: Likelihood, table: data.Rows) -> State:
     """Returns the state before the first epoch."""
     model = build(config, likelihood, table)
     with floatx(table.dtype):
         return State(model, make_optimizer(config, model.trainable_variables))
 
 
-def train(state: State, config: Config, table: data.Table, progress: Progress) -> None:
+def train(state: State, config: Config, table: data.Rows, progress: Progress) -> None:
     """Trains on a table from a state to the config's last epoch.
 
     Args:
@@ -52,14 +52,14 @@ def train(state: State, config: Config, table: data.Table, progress: Progress) -
     batch_size = min(config.batch_size, table.rows)
     steps = -(-table.rows // batch_size)
     spans = progress.spans(state.epoch)
-    blocks = data.blocks(table.columns, config.seed, spans, progress.longest_span)
+    blocks = table.blocks(config, spans, progress.longest_span)
     state.model.compile(
         optimizer=state.optimizer,
         steps_per_execution=steps_per_execution(state.model, batch_size, steps),
         jit_compile=config.jit_compile,
     )
     state.model.fit(
-        batches.dataset(blocks, table.columns, batch_size),
+        batches.dataset(blocks, table, batch_size),
         initial_epoch=state.epoch,
         epochs=config.epochs,
         steps_per_epoch=steps,

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from lowlevel.config import ModelSettings
-from lowlevel.data import Table, moments
+from lowlevel.data import Rows, moments
 from lowlevel.likelihoods import Likelihood
 
 ACTIVATIONS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
@@ -101,7 +101,7 @@ class Sequential(tf.Module):
         return x
 
 
-def hidden_layers(settings: ModelSettings, table: Table, seeds: Sequence[int]) -> Sequential | None:
+def hidden_layers(settings: ModelSettings, table: Rows, seeds: Sequence[int]) -> Sequential | None:
     """Returns the layers before the output layer, if there are any.
 
     Args:
@@ -111,8 +111,8 @@ def hidden_layers(settings: ModelSettings, table: Table, seeds: Sequence[int]) -
     """
     layers: list[tf.Module] = []
     if settings.standardize:
-        layers.append(Standardize(*moments(table.features)))
-    inputs = table.features.shape[1]
+        layers.append(Standardize(*moments(table)))
+    inputs = table.width
     for index, units in enumerate(settings.hidden_units):
         name = f"dense_{index}"
         layers.append(

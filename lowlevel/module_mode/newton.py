@@ -11,7 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from lowlevel.config import Config
-from lowlevel.data import Table
+from lowlevel.data import Rows
+from lowlevel.data.columns import BLOCK_ROWS
+from lowlevel.data.summaries import mean_label
 from lowlevel.likelihoods import Likelihood
 from lowlevel.module_mode.model import CustomModel
 from lowlevel.progress import Progress, State
@@ -67,11 +69,12 @@ class Problem(NamedTuple):
     pull: np.ndarray
     jit_compile: bool
 
-    def at(self, point: np.ndarray, blocks: tuple[Block, ...]) -> Objective:
-        """Returns the objective of some blocks, in one pass over them."""
-        rows = sum(block.y.shape[0] for block in blocks)
+    def at(self, point: np.ndarray, block: Block | None = None) -> Objective:
+        """Returns the objective of one block, or of all rows, in one pass over them."""
+        blocks = self.design.blocks if block is None else (block,)
+        rows = self.design.rows if block is None else block.y.shape[0]
         sums = total(self.likelihood, blocks, point, self.jit_compile)
-        nll, gradient, information = (part / rows for part in sums)
+        nll, gradient, information = sums.nll / rows, sums.gradient / rows, sums.information / rows
         value = nll + float(self.pull @ point**2)
         gradient = gradient + 2 * self.pull * point
         information = information + 2 * np.diag(self.pull)
@@ -143,26 +146,23 @@ class Newton(tf.Module):
         return bool(ended)
 
 
-def start(model: CustomModel, table: Table) -> State:
+def start(model: CustomModel, table: Rows) -> State:
     """Returns the state before the first pass: no slopes, and the labels' mean for every row."""
     logistic = model.logistic
     logistic.kernel.assign(tf.zeros_like(logistic.kernel))
     intercept = base_rate_intercept(logistic.likelihood, table)
     logistic.bias.assign(tf.fill(logistic.bias.shape, tf.cast(intercept, logistic.bias.dtype)))
-    return State(model, Newton(table.features.shape[1] + 1))
+    return State(model, Newton(table.width + 1))
 
 
-def base_rate_intercept(likelihood: Likelihood, table: Table) -> float:
+def base_rate_intercept(likelihood: Likelihood, table: Rows) -> float:
     """Returns the z at which the label expected is about the labels' mean."""
     z = np.linspace(-MOST_INTERCEPT, MOST_INTERCEPT, INTERCEPTS)
-    distance = np.abs(
-        likelihood.mean(tf.constant(z)).numpy()
-        - np.average(table.labels.astype(np.float64), weights=table.sample_weight)
-    )
+    distance = np.abs(likelihood.mean(tf.constant(z)).numpy() - mean_label(table))
     return float(z[np.argmin(np.where(np.isfinite(distance), distance, np.inf))])
 
 
-def train(state: State, config: Config, table: Table, progress: Progress) -> None:
+def train(state: State, config: Config, table: Rows, progress: Progress) -> None:
     """Trains on a table from a state to the maximum, in the config's epochs at most.
 
     After each pass the model holds the best coefficients that a pass has seen, and the loss
@@ -174,11 +174,11 @@ def train(state: State, config: Config, table: Table, progress: Progress) -> Non
     if state.epoch >= config.epochs:
         return
     problem = make_problem(state.model, config.jit_compile, table)
-    optimizer, blocks = state.optimizer, problem.design.blocks
+    optimizer = state.optimizer
     if not optimizer.started:
         optimizer.point.assign(first_point(problem, state.model))
     for number in range(1, config.epochs - state.epoch + 1):
-        found = problem.at(optimizer.candidate, blocks)
+        found = problem.at(optimizer.candidate)
         ended = optimizer.update(found)
         late = number >= PATIENCE or state.epoch + 1 == config.epochs
         if found.spectrum:
@@ -199,7 +199,7 @@ def train(state: State, config: Config, table: Table, progress: Progress) -> Non
     )
 
 
-def make_problem(model: CustomModel, jit_compile: bool, table: Table) -> Problem:
+def make_problem(model: CustomModel, jit_compile: bool, table: Rows) -> Problem:
     """Returns what is to be minimized for a model.
 
     Raises:
@@ -227,12 +227,12 @@ def first_point(problem: Problem, model: CustomModel) -> np.ndarray:
     logistic = model.logistic
     weights = np.append(logistic.kernel.numpy()[:, 0], logistic.bias.numpy()).astype(np.float64)
     point = problem.design.scaling.from_original(scaling_of(model).to_original(weights))
-    blocks = problem.design.blocks
-    if len(blocks) > 1:
+    if problem.design.rows > BLOCK_ROWS:
+        first = next(iter(problem.design.blocks))
         ahead = Newton(len(point))
         ahead.point.assign(point)
         for _ in range(MOST_PASSES_AHEAD):
-            if ahead.update(problem.at(ahead.candidate, blocks[:1])):
+            if ahead.update(problem.at(ahead.candidate, first)):
                 return ahead.point.numpy()
     return point
 

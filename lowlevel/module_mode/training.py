@@ -16,17 +16,17 @@ from lowlevel.progress import Progress, State, steps_per_call
 from lowlevel.shares import row_shares
 
 
-def build(settings: ModelSettings, likelihood: Likelihood, table: data.Table) -> CustomModel:
+def build(settings: ModelSettings, likelihood: Likelihood, table: data.Rows) -> CustomModel:
     """Returns the untrained model that a run asks for; the table gives its inputs' moments."""
     seeds = data.layer_seeds(settings.seed, len(settings.hidden_units) + 1)
     nn_block = hidden_layers(settings, table, seeds)
-    inputs = (table.features.shape[1], *settings.hidden_units)[-1]
+    inputs = (table.width, *settings.hidden_units)[-1]
     output_seed = seeds[len(settings.hidden_units)]
     logistic = Logistic(inputs, likelihood, output_seed, table.dtype, l2=settings.l2)
     return CustomModel(nn_block, logistic)
 
 
-def start(config: Config, likelihood: Likelihood, table: data.Table) -> State:
+def start(config: Config, likelihood: Likelihood, table: data.Rows) -> State:
     """Returns the state before the first epoch."""
     model = build(config, likelihood, table)
     if config.optimizer == NEWTON:
@@ -34,7 +34,7 @@ def start(config: Config, likelihood: Likelihood, table: data.Table) -> State:
     return State(model, make_optimizer(config, model.trainable_variables))
 
 
-def train(state: State, config: Config, table: data.Table, progress: Progress) -> None:
+def train(state: State, config: Config, table: data.Rows, progress: Progress) -> None:
     """Trains on a table from a state to the config's last epoch.
 
     Args:
@@ -50,14 +50,20 @@ def train(state: State, config: Config, table: data.Table, progress: Progress) -
         newton.train(state, config, table, progress)
         return
     batch_size = min(config.batch_size, table.rows)
-    columns = [data.aligned(column) for column in table.columns]
-    run_steps = None
+    compiled: dict[int, Callable[..., tf.Tensor]] = {}
+    losses: list[np.ndarray] = []
     spans = progress.spans(state.epoch)
-    for block in data.blocks(columns, config.seed, spans, progress.longest_span):
+    for block in table.blocks(config, spans, progress.longest_span):
         tensors = batches.tensors(block)
-        run_steps = run_steps or compile_steps(state, config, tensors)
-        losses = call_for_all(run_steps, state, block.epochs, batch_size, tensors)
-        progress.add(batches.epoch_means(losses, table.rows, batch_size), state)
+        rows = block.orders.shape[1]
+        # An epoch's last block may be shorter than the others.
+        if rows not in compiled:
+            compiled[rows] = compile_steps(state, config, tensors)
+        losses.append(call_for_all(compiled[rows], state, block.epochs, batch_size, tensors))
+        if block.ends:
+            means = batches.epoch_means(np.concatenate(losses), table.rows, batch_size)
+            progress.add(means, state)
+            losses.clear()
         if progress.stopped:
             break
 

@@ -4,18 +4,15 @@ With the coefficients in the same units, z is one product a block, the intercept
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from lowlevel.data import Table, moments
+from lowlevel.data import Rows, Table, moments
 from lowlevel.data.order import aligned_empty
 
-# Rows are cut here and nowhere else, so that sums over the blocks, in their order, have the same
-# bits wherever the rows come from.
-BLOCK_ROWS = 2**16
 # Of columns, in a message.
 MOST_NAMES = 6
 
@@ -56,9 +53,10 @@ def of_layer(mean: np.ndarray, deviation: np.ndarray) -> Scaling:
     return Scaling(mean.astype(np.float64), deviation.astype(np.float64))
 
 
-def of_first_block(table: Table) -> Scaling:
+def of_first_block(table: Rows) -> Scaling:
     """Returns the scaling by the moments of the first block, which a stream of rows has at once."""
-    return of_layer(*moments(table.features[:BLOCK_ROWS]))
+    features, labels, *_ = next(iter(table.row_blocks()))
+    return of_layer(*moments(Table(features, labels)))
 
 
 class Block(NamedTuple):
@@ -80,7 +78,8 @@ class Design:
     """A table's rows, ready for sums over them.
 
     Attributes:
-        blocks: all rows, in the table's order.
+        blocks: all rows, in the table's order; made anew in every pass over them where the table
+          does not fit into memory.
         scaling: of the columns.
         rows: how many there are.
         weight: the sum of what they count.
@@ -88,7 +87,7 @@ class Design:
         names: of the columns, for messages, or none.
     """
 
-    blocks: tuple[Block, ...]
+    blocks: Iterable[Block]
     scaling: Scaling
     rows: int
     weight: float
@@ -108,31 +107,41 @@ class Design:
         return f"column{'s' * (len(columns) > 1)} {', '.join(shown)}{rest}"
 
 
-def make_design(table: Table, scaling: Scaling, names: Sequence[str] = ()) -> Design:
-    """Returns a table's rows by a scaling, copied once."""
-    weight = table.sample_weight
+@dataclasses.dataclass(frozen=True)
+class Blocks:
+    """A table's rows by a scaling, in blocks.
+
+    They are cut as the table says and nowhere else, so that sums over the blocks, in their order,
+    have the same bits wherever the rows come from.
+    """
+
+    table: Rows
+    scaling: Scaling
+
+    def __iter__(self) -> Iterator[Block]:
+        """Yields them, made now."""
+        for features, labels, *weights in self.table.row_blocks():
+            x = aligned_empty((len(features), self.table.width + 1), np.dtype(np.float64))
+            np.subtract(features, self.scaling.center, out=x[:, :-1])
+            x[:, :-1] /= self.scaling.scale
+            x[:, -1] = 1
+            weight = weights[0] if weights else np.ones(len(features))
+            yield Block(*map(_tensor, (x, _column(labels), _column(weight))))
+
+
+def make_design(table: Rows, scaling: Scaling, names: Sequence[str] = ()) -> Design:
+    """Returns a table's rows by a scaling, copied once if they are in memory."""
+    blocks = Blocks(table, scaling)
     return Design(
-        blocks=tuple(_blocks(table, scaling)),
+        blocks=tuple(blocks) if isinstance(table, Table) else blocks,
         scaling=scaling,
         rows=table.rows,
-        weight=float(table.rows if weight is None else weight.sum(dtype=np.float64)),
+        weight=sum(float(block[-1].sum(dtype=np.float64)) for block in table.target_blocks())
+        if len(table.row_shapes) > 2
+        else float(table.rows),
         precision=float(np.finfo(table.dtype).eps),
         names=names,
     )
-
-
-def _blocks(table: Table, scaling: Scaling) -> Iterator[Block]:
-    """Yields a table's rows in blocks."""
-    columns = len(scaling.center)
-    weights = np.ones(table.rows) if table.sample_weight is None else table.sample_weight
-    for start in range(0, table.rows, BLOCK_ROWS):
-        here = slice(start, start + BLOCK_ROWS)
-        features = table.features[here]
-        x = aligned_empty((len(features), columns + 1), np.dtype(np.float64))
-        np.subtract(features, scaling.center, out=x[:, :-1])
-        x[:, :-1] /= scaling.scale
-        x[:, -1] = 1
-        yield Block(_tensor(x), *(_tensor(_column(c[here])) for c in (table.labels, weights)))
 
 
 def _column(values: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The sums over the rows that Newton's method and standard errors are made of."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +27,7 @@ class Totals(NamedTuple):
 
 def total(
     likelihood: Likelihood,
-    blocks: Sequence[Block],
+    blocks: Iterable[Block],
     coefficients: np.ndarray,
     jit_compile: bool = False,
 ) -> Totals:
@@ -41,13 +41,16 @@ def total(
     """
     sums = _compiled(likelihood, jit_compile)
     point = tf.constant(coefficients, tf.float64)
-    found = [tuple(part.numpy() for part in sums(*block, point)) for block in blocks]
-    nll, gradient, information = (sum(parts) for parts in zip(*found, strict=True))
-    return Totals(float(nll), gradient, information)
+    size = len(coefficients)
+    found = Totals(0.0, np.zeros(size), np.zeros((size, size)))
+    for block in blocks:
+        parts = zip(found, sums(*block, point), strict=True)
+        found = Totals(*(so_far + part.numpy() for so_far, part in parts))
+    return found._replace(nll=float(found.nll))
 
 
 def outer_products(
-    likelihood: Likelihood, blocks: Sequence[Block], coefficients: np.ndarray
+    likelihood: Likelihood, blocks: Iterable[Block], coefficients: np.ndarray
 ) -> np.ndarray:
     """Returns the weighted sum of x x' slope^2, the outer products of the rows' gradients."""
     point = tf.constant(coefficients, tf.float64)

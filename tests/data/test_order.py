@@ -1,5 +1,6 @@
 """The order of the rows is a pure function of seed, epoch and rows, whatever block it comes in."""
 
+import functools
 import itertools
 
 import numpy as np
@@ -9,6 +10,7 @@ from lowlevel.data import aligned, batch_order, blocks, order
 from lowlevel.data.order import orders
 
 COLUMNS = (np.arange(50), np.ones(50))
+ORDERS = functools.partial(orders, 5, 50)
 
 
 def test_an_order_holds_every_row_once() -> None:
@@ -61,7 +63,7 @@ def test_blocks_hold_the_orders_of_the_spans_epochs_in_turn(
     spans: list[range], most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(order, "MOST_INDICES", most)
-    found = list(blocks(COLUMNS, 5, spans, 4))
+    found = list(blocks(COLUMNS, ORDERS, spans, 4))
     expected = [batch_order(5, epoch, 50) for span in spans for epoch in span]
     np.testing.assert_array_equal(
         np.concatenate([block.orders[: block.epochs] for block in found]), expected
@@ -71,7 +73,7 @@ def test_blocks_hold_the_orders_of_the_spans_epochs_in_turn(
 
 @every_span
 def test_blocks_are_of_one_shape_with_room_for_their_epochs(spans: list[range]) -> None:
-    found = list(blocks(COLUMNS, 5, spans, 4))
+    found = list(blocks(COLUMNS, ORDERS, spans, 4))
     assert {block.orders.shape for block in found} == {(4, 50)}
     # None crosses from one span into the next.
     assert [block.epochs for block in found] == [len(span) for span in spans]
@@ -79,7 +81,7 @@ def test_blocks_are_of_one_shape_with_room_for_their_epochs(spans: list[range]) 
 
 def test_a_large_tables_orders_come_an_epoch_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(order, "MOST_INDICES", 10)
-    found = list(blocks(COLUMNS, 0, [range(0, 3)], 3))
+    found = list(blocks(COLUMNS, ORDERS, [range(0, 3)], 3))
     assert [block.epochs for block in found] == [1, 1, 1]
     assert {block.orders.shape for block in found} == {(1, 50)}
 
@@ -87,16 +89,16 @@ def test_a_large_tables_orders_come_an_epoch_at_a_time(monkeypatch: pytest.Monke
 def test_no_more_spans_are_looked_at_than_are_needed() -> None:
     # A list of them would not fit into any memory.
     endless = (range(epoch, epoch + 1) for epoch in itertools.count())
-    found = itertools.islice(blocks(COLUMNS, 5, endless, 1), 3)
+    found = itertools.islice(blocks(COLUMNS, ORDERS, endless, 1), 3)
     assert [block.epochs for block in found] == [1, 1, 1]
 
 
 def test_no_epochs_make_no_block() -> None:
-    assert list(blocks(COLUMNS, 0, [], 1)) == []
+    assert list(blocks(COLUMNS, ORDERS, [], 1)) == []
 
 
 def test_a_block_that_is_kept_is_not_written_to_by_the_next() -> None:
-    found = blocks(COLUMNS, 5, [range(0, 2), range(2, 4), range(4, 6)], 2)
+    found = blocks(COLUMNS, ORDERS, [range(0, 2), range(2, 4), range(4, 6)], 2)
     first = next(found)
     kept = first.orders.copy()
     list(found)
@@ -104,7 +106,7 @@ def test_a_block_that_is_kept_is_not_written_to_by_the_next() -> None:
 
 
 def test_a_blocks_orders_are_aligned_integers_of_32_bits() -> None:
-    for block in blocks(COLUMNS, 5, [range(0, 3), range(3, 5)], 3):
+    for block in blocks(COLUMNS, ORDERS, [range(0, 3), range(3, 5)], 3):
         assert block.orders.dtype == np.int32
         assert block.orders.ctypes.data % 64 == 0
 

@@ -114,7 +114,7 @@ def test_a_label_outside_a_range_is_refused_with_its_row() -> None:
 
 
 def test_moments_are_those_of_the_population() -> None:
-    mean, deviation = moments(np.array([[1.0, 5.0], [3.0, 9.0]]))
+    mean, deviation = moments(Table(np.array([[1.0, 5.0], [3.0, 9.0]]), [0, 1]))
     np.testing.assert_array_equal(mean, [2, 7])
     np.testing.assert_array_equal(deviation, [1, 2])
 
@@ -122,7 +122,7 @@ def test_moments_are_those_of_the_population() -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_constant_column_is_divided_by_1_and_comes_out_as_0(dtype: str) -> None:
     column = np.full((1000, 1), 0.1, dtype)  # Its sum is rounded.
-    mean, deviation = moments(column)
+    mean, deviation = moments(Table(column, np.zeros(1000)))
     np.testing.assert_array_equal(deviation, 1)
     np.testing.assert_array_equal(column - mean, 0)
 

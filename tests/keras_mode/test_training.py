@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from lowlevel import data, progress
+from lowlevel.config import Config
 from lowlevel.keras_mode import batches, training
 from tests import wings
 
@@ -17,8 +18,8 @@ TABLE = wings.small_table()
 def stream(seed: int, batch_size: int, epochs: int = 3) -> tf.data.Dataset:
     """The batches of some epochs of `TABLE`."""
     spans = [range(start, min(start + 2, epochs)) for start in range(0, epochs, 2)]
-    blocks = data.blocks(TABLE.columns, seed, spans, 2)
-    return batches.dataset(blocks, TABLE.columns, batch_size)
+    blocks = TABLE.blocks(Config(seed=seed), spans, 2)
+    return batches.dataset(blocks, TABLE, batch_size)
 
 
 def in_order(seed: int) -> np.ndarray:

@@ -1,10 +1,13 @@
 """The batches by hand: which rows a step takes, and what an epoch's mean is."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from lowlevel import data
+from lowlevel.data import order
 from lowlevel.module_mode import batches
 
 
@@ -55,7 +58,8 @@ def test_a_short_last_batch_counts_by_its_rows() -> None:
 
 def test_tensors_share_the_memory_of_a_block() -> None:
     column = data.aligned(np.arange(6.0))
-    (block,) = data.blocks([column], 0, [range(2)], 2)
+    orders_from = functools.partial(order.orders, 0, 6)
+    (block,) = data.blocks((column,), orders_from, [range(2)], 2)
     orders, features = batches.tensors(block)
     np.testing.assert_array_equal(orders, block.orders)
     assert np.shares_memory(np.from_dlpack(features), column)

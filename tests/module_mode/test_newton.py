@@ -18,7 +18,6 @@ from lowlevel.experiment.settling import check_newton
 from lowlevel.likelihoods import LIKELIHOODS, Likelihood, Logit
 from lowlevel.module_mode import newton, training
 from lowlevel.progress import Epoch, Progress, State
-from lowlevel.regression import design as designs
 from tests import wings
 
 TABLE = wings.small_table(rows=60, weighted=True)
@@ -180,7 +179,8 @@ def test_a_long_table_begins_at_the_first_blocks_maximum_if_there_is_one(
     by_label: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = train(long_table(by_label))
-    monkeypatch.setattr(designs, "BLOCK_ROWS", 200)
+    monkeypatch.setattr("lowlevel.data.table.BLOCK_ROWS", 200)
+    monkeypatch.setattr(newton, "BLOCK_ROWS", 200)
     found = train(long_table(by_label))
     np.testing.assert_allclose(coefficients(found), coefficients(expected), rtol=1e-7)
     saved = len(expected.history) - len(found.history)

@@ -31,14 +31,14 @@ def test_coefficients_come_back_from_a_scaling() -> None:
 
 
 def test_the_first_block_alone_gives_the_scaling(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(designs, "BLOCK_ROWS", 16)
+    monkeypatch.setattr("lowlevel.data.table.BLOCK_ROWS", 16)
     scaling = designs.of_first_block(TABLE)
     np.testing.assert_allclose(scaling.center, TABLE.features[:16].mean(0), rtol=1e-14)
     np.testing.assert_allclose(scaling.scale, TABLE.features[:16].std(0), rtol=1e-14)
 
 
 def test_blocks_hold_every_row_once_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(designs, "BLOCK_ROWS", 16)
+    monkeypatch.setattr("lowlevel.data.table.BLOCK_ROWS", 16)
     design = designs.make_design(TABLE, designs.as_they_are(3))
     assert [block.y.shape[0] for block in design.blocks] == [16, 16, 8]
     columns = [np.concatenate(parts) for parts in zip(*design.blocks, strict=True)]

@@ -54,7 +54,7 @@ def test_the_sums_of_blocks_are_those_of_their_rows_to_the_bit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """So rows may come from anywhere, a block at a time."""
-    monkeypatch.setattr(designs, "BLOCK_ROWS", 16)
+    monkeypatch.setattr("lowlevel.data.table.BLOCK_ROWS", 16)
     parts = [totals(TABLE.rows_at(np.arange(40)[start : start + 16])) for start in (0, 16, 32)]
     for found, *summands in zip(totals(TABLE), *parts, strict=True):
         np.testing.assert_array_equal(found, summands[0] + summands[1] + summands[2])

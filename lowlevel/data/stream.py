@@ -1,0 +1,87 @@
+"""A table of rows to train on that does not fit into memory: a window of it is, at a time."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from lowlevel.config import FULL, TrainingSettings
+from lowlevel.data.columns import BLOCK_ROWS
+from lowlevel.data.order import Block, ahead, aligned_empty
+from lowlevel.data.row_file import RowFile
+from lowlevel.data.table import Table
+from lowlevel.data.windows import make_windows
+
+
+class Stream:
+    """What a `Table` is, of rows in a file.
+
+    Attributes:
+        rows: how many.
+        row_shapes: of a row in each column.
+        width: the number of features.
+        dtype: of all columns, "float32" or "float64".
+        names: of the features, or none.
+        row_bytes: what a row takes.
+        sample: rows that stand for all where not all can be looked at together.
+    """
+
+    def __init__(self, file: RowFile, names: tuple[str, ...], sample: Table) -> None:
+        """Keeps the file, of features `[rows, width]`, labels and perhaps sample weights."""
+        self._file = file
+        self.rows, self.dtype = file.rows, file.dtype.name
+        self.row_shapes, self.width = file.row_shapes, file.row_shapes[0][0]
+        self.row_bytes = sum(file.row_bytes)
+        self.names, self.sample = names, sample
+
+    def row_blocks(self) -> Iterator[tuple[np.ndarray, ...]]:
+        """Yields the columns, `BLOCK_ROWS` rows at a time, in the table's order."""
+        return self._in_turn(slice(None))
+
+    def target_blocks(self) -> Iterator[tuple[np.ndarray, ...]]:
+        """Yields the labels and, where there are any, the sample weights, likewise."""
+        return self._in_turn(slice(1, None))
+
+    def _in_turn(self, columns: slice) -> Iterator[tuple[np.ndarray, ...]]:
+        starts = range(0, self.rows, BLOCK_ROWS)
+        runs = (range(self.rows)[first : first + BLOCK_ROWS] for first in starts)
+        return ahead(lambda run: self._file.read([run], columns), runs)
+
+    def blocks(
+        self, settings: TrainingSettings, spans: Iterable[range], longest: int
+    ) -> Iterator[Block]:
+        """Yields a run's epochs in blocks, of one window each.
+
+        Args:
+            settings: of which the seed and the batches' size count.
+            spans: the epochs in turn, counted from 0.
+            longest: as for a `Table`; no block here is longer than an epoch.
+
+        Raises:
+            ValueError: the rows are to be shuffled in full.
+        """
+        if settings.shuffle == FULL:
+            raise ValueError(
+                "shuffle: expected window for a table that does not fit into memory, got full: "
+                "leave it out, or set a higher memory_limit"
+            )
+        windows = make_windows(self.rows, self.row_bytes, settings.batch_size)
+        seed = settings.seed
+
+        def make(part: tuple[int, int, list[range]]) -> Block:
+            epoch, number, runs = part
+            order = windows.permutation(seed, epoch, number)
+            made = aligned_empty((1, len(order)), np.dtype(np.int32))
+            made[0] = order
+            return Block(self._file.read(runs), made, 1, ends=number + 1 == windows.count)
+
+        parts = (
+            (epoch, number, runs)
+            for span in spans
+            for epoch in span
+            for number, runs in enumerate(windows.runs(seed, epoch))
+        )
+        return ahead(make, parts)
+
+
+# What a run may be trained on.
+Rows = Table | Stream
