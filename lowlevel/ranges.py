@@ -3,6 +3,7 @@
 import math
 import numbers
 import operator
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -155,6 +156,25 @@ class Share(NamedTuple):
         if number >= 1:
             raise ValueError
         return number
+
+
+class Bytes(NamedTuple):
+    """A size in bytes, as a number or as text with a unit; 0 for nothing."""
+
+    words: str = "a size such as 512MB or 2GiB"
+
+    def accept(self, value: Any) -> int:
+        """Returns the number of bytes."""
+        if not isinstance(value, str):
+            return Whole(at_least=1).accept(value)
+        if not value:
+            return 0
+        found = re.fullmatch(r"(\d+(?:\.\d+)?) *([KMGT]?)(i?)B?", value, re.IGNORECASE)
+        if not found:
+            raise ValueError
+        number, unit, binary = found.groups()
+        power = "KMGT".find(unit.upper()) + 1 if unit else 0
+        return Whole(at_least=1).accept(int(float(number) * (1024 if binary else 1000) ** power))
 
 
 class NumberOr(NamedTuple):

@@ -36,8 +36,15 @@ def weights_shower(wing: "Mode") -> Observer:
 def show_tables(found: "Tables", mode: str) -> None:
     """Prints what is trained on, and what was found in the rows held out."""
     table = found.train
-    held = f", {found.test.rows} held out" if found.test is not None else ""
+    held = f", {found.held} held out" if found.held else ""
     print(f"{found.name}: {table.rows} rows{held}, {table.width} features; {mode} mode")
+    if table.sample is not table:
+        print(
+            "it does not fit into --memory_limit: read a window of rows at a time; what is said of "
+            f"them below, the nll aside, is of {table.sample.rows} at random"
+        )
+    if found.test is not None and found.test.rows < found.held:
+        print(f"of the rows held out, {found.test.rows} at random are judged")
     for name, count in found.unknown.items():
         print(f"{count} of the rows held out have a level of {name} that is not known: taken for 0")
 

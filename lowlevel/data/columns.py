@@ -1,7 +1,7 @@
-"""The columns of a pyarrow table: what each is of, and its values as arrays."""
+"""The columns of rows, in memory or in files: what each is of, and its values as arrays."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -15,6 +15,17 @@ NUMBER, TEXT = "number", "text"
 NOTHING = "missing in every row"
 # What a missing text becomes: a level like any other, as an empty text does.
 NO_TEXT = ""
+
+
+class Source(Protocol):
+    """Rows in files, which can be read as often as they are wanted."""
+
+    schema: "pa.Schema"
+    column_names: list[str]
+    num_rows: int
+
+    def blocks(self, names: Sequence[str]) -> "Iterator[pa.Table]":
+        """Yields some columns, `BLOCK_ROWS` rows at a time."""
 
 
 def numbers(table: "pa.Table", name: str) -> np.ndarray:
@@ -33,14 +44,20 @@ def texts(table: "pa.Table", name: str) -> np.ndarray:
     return column.to_numpy()
 
 
-def blocks(table: "pa.Table", name: str) -> Iterator["pa.Table"]:
-    """Yields a column's rows, some at a time; to slice the others as well would take long."""
-    column = table.select([name])
+def blocks(table: "pa.Table | Source", names: Sequence[str]) -> "Iterator[pa.Table]":
+    """Yields some columns, `BLOCK_ROWS` rows at a time."""
+    import pyarrow as pa
+
+    if not isinstance(table, pa.Table):
+        yield from table.blocks(names)
+        return
+    # To slice the other columns as well would take long.
+    columns = table.select(names)
     for first in range(0, table.num_rows, BLOCK_ROWS):
-        yield column.slice(first, BLOCK_ROWS)
+        yield columns.slice(first, BLOCK_ROWS)
 
 
-def kind_of(table: "pa.Table", name: str) -> str:
+def kind_of(table: "pa.Table | Source", name: str) -> str:
     """Returns what a column is: a number, a text, or what else in words."""
     from pyarrow import types
 
@@ -62,10 +79,10 @@ def kind_of(table: "pa.Table", name: str) -> str:
     return str(kind)
 
 
-def count_missing(table: "pa.Table", name: str) -> int:
+def count_missing(table: "pa.Table | Source", name: str) -> int:
     """Returns how many values are null, NaN or an empty text."""
     if kind_of(table, name) == NOTHING:
         return table.num_rows
     if kind_of(table, name) == TEXT:
-        return sum(int((texts(block, name) == NO_TEXT).sum()) for block in blocks(table, name))
-    return sum(int(np.isnan(numbers(block, name)).sum()) for block in blocks(table, name))
+        return sum(int((texts(block, name) == NO_TEXT).sum()) for block in blocks(table, [name]))
+    return sum(int(np.isnan(numbers(block, name)).sum()) for block in blocks(table, [name]))

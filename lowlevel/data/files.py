@@ -1,16 +1,20 @@
 """Files of rows: CSV and Parquet, one or many, and frames, read by pyarrow into one table."""
 
+import contextlib
 import pathlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lowlevel.data.columns import Source
 from lowlevel.errors import in_one_line, shortened
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pyarrow import csv
 
-_SUFFIXES = (".csv", ".csv.gz", ".parquet", ".pq")
+PARQUET = (".parquet", ".pq")
+_SUFFIXES = (".csv", ".csv.gz", *PARQUET)
 # What stands for a missing value in a CSV file, beside an empty field.
 MISSING = ("NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "#N/A", "?")
 
@@ -53,25 +57,35 @@ def paths(given: str, what: str) -> list[pathlib.Path]:
 
 def _read_file(path: pathlib.Path, what: str) -> "pa.Table":
     """Returns one file's rows."""
-    import pyarrow as pa
     from pyarrow import parquet
 
-    if not path.name.endswith(_SUFFIXES):
-        raise ValueError(f"{what}: expected a file that ends in .csv or .parquet, got {path}")
-    try:
-        if path.stat().st_size == 0:
-            raise ValueError(f"{what}: {path} is empty: give a file with a header and rows")
-        if path.name.endswith((".parquet", ".pq")):
-            table = parquet.read_table(path)
-        else:
-            table = _read_csv(path)
+    with explained(path, what):
+        check_file(path)
+        table = parquet.read_table(path) if path.name.endswith(PARQUET) else _read_csv(path)
         # Names that are not in UTF-8 fail here.
         table.column_names  # noqa: B018
-    except pa.ArrowException as error:
-        raise ValueError(f"{what}: cannot read {path}: {_cause(error)}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{what}: cannot read {path}: {_cause(error)}") from error
     return _checked(table, what, f"{path}: ")
+
+
+def check_file(path: pathlib.Path) -> None:
+    """Raises ValueError for a file of no rows, or of a kind that is not read."""
+    if not path.name.endswith(_SUFFIXES):
+        raise ValueError(f"expected a file that ends in .csv or .parquet, got {path}")
+    if path.stat().st_size == 0:
+        raise ValueError(f"{path} is empty: give a file with a header and rows")
+
+
+@contextlib.contextmanager
+def explained(path: pathlib.Path, what: str) -> Iterator[None]:
+    """Has what goes wrong with a file end as one line, which begins with its setting."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
+        raise ValueError(f"{what}: cannot read {path}: {_cause(error)}") from error
+    except ValueError as error:
+        raise ValueError(f"{what}: {error}") from error
 
 
 def _read_csv(path: pathlib.Path) -> "pa.Table":
@@ -79,14 +93,23 @@ def _read_csv(path: pathlib.Path) -> "pa.Table":
     import pyarrow as pa
     from pyarrow import csv
 
-    convert = csv.ConvertOptions(
-        null_values=["", *MISSING], strings_can_be_null=True, quoted_strings_can_be_null=True
-    )
     try:
-        return csv.read_csv(path, convert_options=convert)
+        return csv.read_csv(path, convert_options=converting())
     except pa.ArrowInvalid:
         # On one thread it also says in which row.
-        return csv.read_csv(path, csv.ReadOptions(use_threads=False), convert_options=convert)
+        return csv.read_csv(path, csv.ReadOptions(use_threads=False), convert_options=converting())
+
+
+def converting(kinds: "Mapping[str, pa.DataType] | None" = None) -> "csv.ConvertOptions":
+    """Returns how the fields of a CSV file become values; the kinds of columns may be given."""
+    from pyarrow import csv
+
+    return csv.ConvertOptions(
+        column_types=kinds,
+        null_values=["", *MISSING],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=True,
+    )
 
 
 def _cause(error: Exception) -> str:
@@ -99,40 +122,56 @@ def _cause(error: Exception) -> str:
 
 def _checked(table: "pa.Table", what: str, place: str) -> "pa.Table":
     """Returns a table; raises ValueError if it has no rows, or two columns of one name."""
-    # What pandas writes of an unnamed index: the rows' former places, no column of the user's.
-    places = [name for name in table.column_names if re.fullmatch(r"__index_level_\d+__", name)]
-    table = table.drop_columns(places)
-    names = table.column_names
+    check_names(table.column_names, what, place)
+    table = table.select(own_names(table.column_names))
+    if not table.num_rows:
+        raise ValueError(f"{what}: {place}expected rows, got a header alone")
+    return table
+
+
+def check_names(names: Sequence[str], what: str, place: str) -> None:
+    """Raises ValueError for two columns of one name."""
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(
             f"{what}: {place}expected columns of different names, got {twice[0]} twice"
         )
-    if not table.num_rows:
-        raise ValueError(f"{what}: {place}expected rows, got a header alone")
-    return table
+
+
+def own_names(names: Sequence[str]) -> list[str]:
+    """Returns the columns without what pandas writes of an unnamed index, the rows' old places."""
+    return [name for name in names if not re.fullmatch(r"__index_level_\d+__", name)]
 
 
 def _joined(tables: Mapping[pathlib.Path, "pa.Table"], what: str) -> "pa.Table":
     """Returns the rows of many files; raises ValueError if their columns differ."""
     import pyarrow as pa
 
-    (first, expected), *rest = tables.items()
-    for path, table in rest:
-        alone = sorted({*table.column_names} ^ {*expected.column_names})
+    names = unified({path: table.schema for path, table in tables.items()}, what).names
+    ordered = [table.select(names) for table in tables.values()]
+    return pa.concat_tables(ordered, promote_options="permissive")
+
+
+def unified(schemas: "Mapping[pathlib.Path, pa.Schema]", what: str) -> "pa.Schema":
+    """Returns the columns of many files; raises ValueError if they differ."""
+    import pyarrow as pa
+
+    (first, expected), *rest = schemas.items()
+    for path, schema in rest:
+        alone = sorted({*own_names(schema.names)} ^ {*own_names(expected.names)})
         if alone:
-            missing = alone[0] in expected.column_names
+            missing = alone[0] in expected.names
             words = f"has no column {alone[0]}" if missing else f"has a column {alone[0]} as well"
             raise ValueError(f"{what}: {path} {words}, unlike {first}: give files of one kind")
-        for name in expected.column_names:
-            kinds = [_kind(t.schema.field(name).type) for t in (expected, table)]
+        for name in own_names(expected.names):
+            kinds = [_kind(found.field(name).type) for found in (expected, schema)]
             if kinds[0] != kinds[1] and "nothing" not in kinds:
                 raise ValueError(
                     f"{what}: column {name} is of {kinds[1]} in {path} and of {kinds[0]} in "
                     f"{first}: make them one kind"
                 )
-    ordered = [table.select(expected.column_names) for table in tables.values()]
-    return pa.concat_tables(ordered, promote_options="permissive")
+    whole = pa.unify_schemas(schemas.values(), promote_options="permissive")
+    return pa.schema([whole.field(name) for name in own_names(expected.names)])
 
 
 def _kind(kind: "pa.DataType") -> str:
@@ -173,7 +212,7 @@ def _class(given: Any) -> str:
     return type(given).__name__
 
 
-def require(table: "pa.Table", names: Sequence[str], what: str) -> None:
+def require(table: "pa.Table | Source", names: Sequence[str], what: str) -> None:
     """Raises ValueError unless a table has some columns."""
     for name in names:
         if name not in table.column_names:

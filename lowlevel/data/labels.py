@@ -5,14 +5,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lowlevel.data.columns import NUMBER, TEXT, count_missing, kind_of, numbers, texts
+from lowlevel.data.columns import (
+    NUMBER,
+    TEXT,
+    Source,
+    blocks,
+    count_missing,
+    kind_of,
+    numbers,
+    texts,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
 def settle_positive(
-    table: "pa.Table", label: str, positive: str | None, binary: bool
+    table: "pa.Table | Source", label: str, positive: str | None, binary: bool
 ) -> str | None:
     """Returns the value of the label that counts as 1; None where labels are numbers as they are.
 
@@ -28,6 +37,10 @@ def settle_positive(
     kind = kind_of(table, label)
     if kind not in (NUMBER, TEXT):
         raise ValueError(f"label: expected numbers or text, got {label}, which are {kind}")
+    if kind == NUMBER and positive is None:
+        low, high = _ends(table, label)
+        if low < high and (not binary or (low >= 0 and high <= 1)):
+            return None
     shown = distinct(table, label)
     if len(shown) < 2:
         raise ValueError(f"label: {label} is {shown[0]} in every row: there is nothing to learn")
@@ -37,8 +50,6 @@ def settle_positive(
                 f"positive: expected a value of {label}, {_few(shown)}, got {positive}"
             )
         return positive
-    if kind == NUMBER and (not binary or all(0 <= float(value) <= 1 for value in shown)):
-        return None
     raise ValueError(
         f"label: {label} has {len(shown)} values, {_few(shown)}, where numbers from 0 to 1 are "
         f"expected: say which one counts as 1 with --positive={shown[-1]}, say"
@@ -77,16 +88,26 @@ def labels(
     return (texts(table, label) == positive).astype(np.float64)
 
 
-def distinct(table: "pa.Table", label: str) -> list[str]:
+def distinct(table: "pa.Table | Source", label: str) -> list[str]:
     """Returns the values of a label, each with all its digits; raises ValueError if some miss."""
     _check_there(table, label)
-    if kind_of(table, label) == NUMBER:
-        values = np.unique(numbers(table, label)).tolist()
-        return [f"{v:.0f}" if v.is_integer() else repr(v) for v in values]
-    return sorted(set(texts(table, label)))
+    values_of = numbers if kind_of(table, label) == NUMBER else texts
+    found = [np.unique(values_of(block, label)) for block in blocks(table, [label])]
+    values = np.unique(np.concatenate(found)).tolist()
+    if values_of is texts:
+        return values
+    return [f"{v:.0f}" if v.is_integer() else repr(v) for v in values]
 
 
-def _check_there(table: "pa.Table", label: str) -> None:
+def _ends(table: "pa.Table | Source", label: str) -> tuple[float, float]:
+    """Returns the smallest and the largest label; raises ValueError if some miss."""
+    _check_there(table, label)
+    parts = (numbers(block, label) for block in blocks(table, [label]))
+    lows, highs = zip(*((part.min(), part.max()) for part in parts), strict=True)
+    return min(lows), max(highs)
+
+
+def _check_there(table: "pa.Table | Source", label: str) -> None:
     """Raises ValueError for rows without a label."""
     absent = count_missing(table, label)
     if absent:

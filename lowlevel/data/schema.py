@@ -19,6 +19,7 @@ from lowlevel.data.columns import (
     NO_TEXT,
     NUMBER,
     TEXT,
+    Source,
     blocks,
     count_missing,
     kind_of,
@@ -104,6 +105,15 @@ class Schema:
         """The names of all features, in order."""
         return [name for column in self.columns for name in column.features]
 
+    @property
+    def needed(self) -> list[str]:
+        """The columns that training takes, label and weight among them."""
+        return [
+            *(column.name for column in self.columns),
+            self.label,
+            *([self.weight] if self.weight else []),
+        ]
+
     def to_json(self) -> str:
         """Returns the schema as JSON, with what it does in words."""
         columns = [{**dataclasses.asdict(c), "words": c.words} for c in self.columns]
@@ -123,7 +133,7 @@ class Schema:
 
 
 def learn(
-    table: "pa.Table",
+    table: "pa.Table | Source",
     *,
     label: str,
     positive: str | None = None,
@@ -179,7 +189,7 @@ def _refuse(columns: Mapping[str, str], words: str) -> None:
     )
 
 
-def _refuse_missing(table: "pa.Table", names: Sequence[str], missing: str) -> None:
+def _refuse_missing(table: "pa.Table | Source", names: Sequence[str], missing: str) -> None:
     """Raises ValueError for missing values, where they are not to be filled."""
     if missing != "refuse":
         return
@@ -192,10 +202,10 @@ def _refuse_missing(table: "pa.Table", names: Sequence[str], missing: str) -> No
         )
 
 
-def _number(table: "pa.Table", name: str, missing: str, center: bool) -> Column:
+def _number(table: "pa.Table | Source", name: str, missing: str, center: bool) -> Column:
     """Returns what a column of numbers becomes."""
     total, absent, pivot = Moments(), 0, 0.0
-    for first, block in enumerate(blocks(table, name)):
+    for first, block in enumerate(blocks(table, [name])):
         values = numbers(block, name)
         there = values[~np.isnan(values)]
         absent += len(values) - len(there)
@@ -214,10 +224,10 @@ def _number(table: "pa.Table", name: str, missing: str, center: bool) -> Column:
     return Column(name, NUMBER, (), fill, indicates, mean if center else 0.0)
 
 
-def _text(table: "pa.Table", name: str) -> Column:
+def _text(table: "pa.Table | Source", name: str) -> Column:
     """Returns what a column of text becomes."""
     counted: Counter[str] = Counter()
-    for block in blocks(table, name):
+    for block in blocks(table, [name]):
         found, counts = np.unique(texts(block, name).astype(str), return_counts=True)
         counted.update(dict(zip(found.tolist(), counts.tolist(), strict=True)))
     levels = len(counted)

@@ -3,7 +3,7 @@
 import dataclasses
 
 from lowlevel.config import Settings, documented, setting
-from lowlevel.ranges import Choice, NumberOr, Numbers, Share, Text, Texts
+from lowlevel.ranges import Bytes, Choice, NumberOr, Numbers, Share, Text, Texts
 
 # What becomes of missing values.
 REFUSE, MEAN, INDICATOR = MISSING = ("refuse", "mean", "indicator")
@@ -42,6 +42,12 @@ class DataSettings(Settings):
         NumberOr((BALANCED,)),
         "what a positive row counts beside a negative one: a number, or balanced, where each class "
         "counts as much as the other",
+    )
+    memory_limit: int = setting(
+        "",
+        Bytes(),
+        "what a table may take of the memory, 512MB say; one that takes more is read from a file, "
+        "a window of its rows at a time; left out, half of the machine's",
     )
     holdout: float = setting(
         0.0, Share(), "share of the rows, each label alike, that is held out and judged by"

@@ -59,11 +59,7 @@ class Stream:
         Raises:
             ValueError: the rows are to be shuffled in full.
         """
-        if settings.shuffle == FULL:
-            raise ValueError(
-                "shuffle: expected window for a table that does not fit into memory, got full: "
-                "leave it out, or set a higher memory_limit"
-            )
+        check_shuffle(settings)
         windows = make_windows(self.rows, self.row_bytes, settings.batch_size)
         seed = settings.seed
 
@@ -81,6 +77,15 @@ class Stream:
             for number, runs in enumerate(windows.runs(seed, epoch))
         )
         return ahead(make, parts)
+
+
+def check_shuffle(settings: TrainingSettings) -> None:
+    """Raises ValueError if rows that are not in memory are to be shuffled in full."""
+    if settings.shuffle == FULL:
+        raise ValueError(
+            "shuffle: expected window for a table that does not fit into memory, got full: leave "
+            "it out, or set a higher memory_limit"
+        )
 
 
 # What a run may be trained on.

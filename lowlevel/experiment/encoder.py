@@ -62,8 +62,15 @@ class Encoder(tf.Module):
         return tf.stack(parts, axis=1)
 
 
-def encode(encoder: Encoder, table: "pa.Table") -> tuple[np.ndarray, dict[str, int]]:
+def encode(
+    encoder: Encoder, table: "pa.Table", first_row: int = 0
+) -> tuple[np.ndarray, dict[str, int]]:
     """Returns a table's features, `[rows, features]`, and its unknown levels' counts by column.
+
+    Args:
+        encoder: of the columns.
+        table: that has them, among others.
+        first_row: the number of the first row, for messages.
 
     Raises:
         ValueError: a column is missing, is of another kind, or has missing values that the schema
@@ -80,7 +87,7 @@ def encode(encoder: Encoder, table: "pa.Table") -> tuple[np.ndarray, dict[str, i
         features[first : first + block.num_rows] = encoder(columns)
         for name, count in encoder.unknown(columns).items():
             unknown[name] = unknown.get(name, 0) + int(count)
-    _check_features(schema, features)
+    _check_features(schema, features, first_row)
     return features, {name: count for name, count in unknown.items() if count}
 
 
@@ -116,7 +123,7 @@ def _known(column: Column, values: tf.Tensor) -> tf.Tensor:
     return tf.reduce_any(values[:, None] == tf.constant(column.levels, tf.string), axis=1)
 
 
-def _check_features(schema: Schema, features: np.ndarray) -> None:
+def _check_features(schema: Schema, features: np.ndarray, first_row: int) -> None:
     """Raises ValueError, which names column and row, for a feature that is not finite."""
     finite = np.isfinite(features)
     if finite.all():
@@ -130,6 +137,6 @@ def _check_features(schema: Schema, features: np.ndarray) -> None:
             "them, or train with --missing=mean or --missing=indicator"
         )
     raise ValueError(
-        f"a number in {name}, row {row}, is too large for {features.dtype}: rescale it, or set "
-        "--dtype=float64"
+        f"a number in {name}, row {first_row + row}, is too large for {features.dtype}: rescale "
+        "it, or set --dtype=float64"
     )

@@ -9,12 +9,22 @@ import numpy as np
 
 from lowlevel import startup
 from lowlevel.config import Config
-from lowlevel.data import Table, files, german_credit, schema, tfds_tables
-from lowlevel.data.columns import NUMBER, kind_of, numbers
-from lowlevel.data.labels import labels, settle_positive
-from lowlevel.data.settings import BALANCED, DataSettings
-from lowlevel.data.splits import hold_out
+from lowlevel.data import Rows, Stream, Table, files, german_credit, schema, sources, tfds_tables
+from lowlevel.data.columns import Source
+from lowlevel.data.labels import settle_positive
+from lowlevel.data.settings import DataSettings
+from lowlevel.data.splits import hold_out, hold_out_rows
+from lowlevel.data.stream import check_shuffle
 from lowlevel.experiment.encoder import Encoder, encode
+from lowlevel.experiment.settling import total_memory
+from lowlevel.experiment.streaming import encoded, in_memory
+from lowlevel.experiment.targets import (
+    class_weights,
+    label_blocks,
+    target_blocks,
+    targets_of,
+    weighted,
+)
 from lowlevel.likelihoods import Likelihood, loading
 
 if TYPE_CHECKING:
@@ -26,16 +36,18 @@ class Tables(NamedTuple):
 
     Attributes:
         train: the rows to train on, weighted by class if that was asked for.
-        test: the rows held out; None where there are none.
-        plain: the rows to train on with their own weights, to judge by.
+        test: the rows held out, or a sample where they do not fit into memory; None for none.
+        plain: the rows to train on with their own weights, to judge by; or a sample likewise.
+        held: how many rows are held out.
         encoder: what made features of a table's columns; None for the German credit table.
         unknown: how many rows held out have a level that the training rows lack, by column.
         name: of the table.
     """
 
-    train: Table
+    train: Rows
     test: Table | None
     plain: Table
+    held: int
     encoder: Encoder | None
     unknown: dict[str, int]
     name: str
@@ -64,6 +76,8 @@ def load(
         ValueError: one line that names the file or the setting, the column or the row, and what to
             do.
     """
+    import pyarrow as pa
+
     # Before the first operation, so that it is quiet, and on as many threads as were asked for.
     startup.start_devices(config.threads)
     dtype = config.dtype or "float32"
@@ -71,12 +85,15 @@ def load(
         return _german_credit(settings, config, dtype, data_dir)
     if settings.dataset:
         train = tfds_tables.read(settings.dataset, data_dir)
-    given = files.read(settings.train if train is None else train, "train")
+    limit = settings.memory_limit or total_memory() // 2
+    given = sources.read(settings.train if train is None else train, "train", limit)
+    if not isinstance(given, pa.Table):
+        check_shuffle(config)
     named = [name for name in (settings.label, settings.weight, *settings.drop) if name]
     files.require(given, named, "train")
     binary = tuple(likelihood.label_range) == (0, 1)
     positive = settle_positive(given, settings.label, settings.positive or None, binary)
-    given, held = _split(settings, given, positive, test, config.seed)
+    given, held = _split(settings, given, positive, test, config.seed, limit)
     learnt = schema.learn(
         given,
         label=settings.label,
@@ -86,12 +103,7 @@ def load(
         missing=settings.missing,
         center=config.standardize,
     )
-    encoder = Encoder(learnt, dtype)
-    plain, _ = table_of(encoder, given, "train")
-    tested, unknown = (None, {}) if held is None else table_of(encoder, held, "test")
-    weighted = with_class_weight(plain, settings.class_weight)
-    name = settings.train or settings.dataset or "table"
-    return Tables(weighted, tested, plain, encoder, unknown, name)
+    return _encoded(settings, config.seed, Encoder(learnt, dtype), given, held)
 
 
 def read_tables(
@@ -118,47 +130,68 @@ def read_tables(
 
 def table_of(encoder: Encoder, given: "pa.Table", what: str) -> tuple[Table, dict[str, int]]:
     """Returns rows as a table of features, and how many levels in them are not known, by column."""
-    found = encoder.schema
     with _of(what):
         features, unknown = encode(encoder, given)
-        weight = None
-        if found.weight:
-            if kind_of(given, found.weight) != NUMBER:
-                raise ValueError(f"expected numbers in the weight {found.weight}, got others")
-            weight = numbers(given, found.weight)
-        y = labels(given, found.label, found.positive, found.label_values)
-        return Table(features, y, weight, tuple(found.features)), unknown
+        y, *weights = targets_of(encoder, given)
+        names = tuple(encoder.schema.features)
+        return Table(features, y, weights[0] if weights else None, names), unknown
 
 
-def with_class_weight(table: Table, given: str) -> Table:
-    """Returns a table in which positive rows count more, or less."""
-    if not given:
+def with_class_weight(table: Table, by_class: tuple[float, float] | None) -> Table:
+    """Returns a table in which the rows of each class count more, or less."""
+    if by_class is None:
         return table
-    weight = np.ones(table.rows) if table.sample_weight is None else table.sample_weight
-    positive = table.labels >= 0.5
-    if given == BALANCED:
-        sums = [float(weight[part].sum()) for part in (~positive, positive)]
-        if not all(sums):
-            raise ValueError("class_weight: expected rows of both labels to balance, got of one")
-        total = sum(sums)
-        scale = np.where(positive, total / (2 * sums[1]), total / (2 * sums[0]))
-    else:
-        scale = np.where(positive, float(given), 1.0)
-    return Table(table.features, table.labels, weight * scale, table.names)
+    y, weight = weighted(table.columns[1:], by_class)
+    return Table(table.features, y, weight, table.names)
 
 
 def _split(
-    settings: DataSettings, given: "pa.Table", positive: str | None, test: Any, seed: int
-) -> "tuple[pa.Table, pa.Table | None]":
+    settings: DataSettings,
+    given: "pa.Table | Source",
+    positive: str | None,
+    test: Any,
+    seed: int,
+    limit: int,
+) -> "tuple[pa.Table | Source, pa.Table | Source | None]":
     """Returns the rows to train on, and those held out, if there are any."""
+    import pyarrow as pa
+
     if settings.test or test is not None:
-        held = files.read(settings.test if test is None else test, "test")
+        held = sources.read(settings.test if test is None else test, "test", limit)
         files.require(held, [name for name in (settings.label, settings.weight) if name], "test")
         return given, held
     if not settings.holdout:
         return given, None
-    parts = hold_out(labels(given, settings.label, positive), settings.holdout, seed)
-    return given.take(parts[0]), given.take(parts[1])
+    drawn = hold_out(lambda: label_blocks(given, settings.label, positive), settings.holdout, seed)
+    if isinstance(given, pa.Table):
+        rows = np.concatenate(drawn)
+        return given.filter(~rows), given.filter(rows)
+    return sources.Part(given, drawn, others=True), sources.Part(given, drawn)
+
+
+def _encoded(
+    settings: DataSettings,
+    seed: int,
+    encoder: Encoder,
+    given: "pa.Table | Source",
+    held: "pa.Table | Source | None",
+) -> Tables:
+    """Returns rows as tables of features, those to train on and those held out."""
+    import pyarrow as pa
+
+    by_class = class_weights(settings.class_weight, target_blocks(encoder, given))
+    file = None
+    if not isinstance(given, pa.Table):
+        with _of("train"):
+            file = encoded(encoder, given, by_class)
+    plain, _ = table_of(encoder, in_memory(given, encoder.schema, seed), "train")
+    train = with_class_weight(plain, by_class)
+    test, unknown = None, dict[str, int]()
+    if held is not None:
+        test, unknown = table_of(encoder, in_memory(held, encoder.schema, seed), "test")
+    name = settings.train or settings.dataset or "table"
+    rows = Stream(file, train.names, train) if file else train
+    return Tables(rows, test, plain, held.num_rows if held else 0, encoder, unknown, name)
 
 
 def _german_credit(settings: DataSettings, config: Config, dtype: str, data_dir: str) -> Tables:
@@ -166,10 +199,12 @@ def _german_credit(settings: DataSettings, config: Config, dtype: str, data_dir:
     whole = german_credit.load_german_credit(dtype, data_dir)
     test = None
     if settings.holdout:
-        parts = hold_out(whole.labels, settings.holdout, config.seed)
+        parts = hold_out_rows(whole.labels, settings.holdout, config.seed)
         whole, test = (whole.rows_at(part) for part in parts)
-    weighted = with_class_weight(whole, settings.class_weight)
-    return Tables(weighted, test, whole, None, {}, german_credit.NAME)
+    by_class = class_weights(settings.class_weight, whole.target_blocks())
+    rows = with_class_weight(whole, by_class)
+    held = test.rows if test is not None else 0
+    return Tables(rows, test, whole, held, None, {}, german_credit.NAME)
 
 
 @contextlib.contextmanager
