@@ -66,21 +66,6 @@ def test_a_model_is_judged_on_rows_it_has_not_seen(mode: str, cancer: pathlib.Pa
     assert held["mean_cost_at_chosen"].low is not None
 
 
-def test_newtons_coefficients_are_on_the_scale_of_the_columns(cancer: pathlib.Path) -> None:
-    config = Config(
-        hidden_units=(), standardize=True, optimizer="newton", epochs=20, dtype="float64"
-    )
-    found = tables.load(settings(cancer, holdout=0.0), config, LOGIT)
-    known = original_scale.of_run(experiment.train("module", config, found.train), found)
-    statsmodels = pytest.importorskip("statsmodels.api")
-    rows = statsmodels.add_constant(CANCER.data[:, PLACES])
-    family = statsmodels.families.Binomial()
-    fit = statsmodels.GLM(1.0 - CANCER.target, rows, family).fit(tol=1e-12)
-    assert [row.name for row in known.rows] == ["intercept", *NAMES]
-    np.testing.assert_allclose([row.coef for row in known.rows], fit.params, rtol=1e-6)
-    np.testing.assert_allclose([row.se for row in known.rows], fit.bse, rtol=1e-6)
-
-
 def test_coefficients_away_from_the_maximum_are_a_note(cancer: pathlib.Path) -> None:
     config = Config(hidden_units=(), standardize=True, epochs=2)
     found = tables.load(settings(cancer), config, LOGIT)
