@@ -54,7 +54,7 @@ def titanic() -> Public:
 
 
 def health() -> Public:
-    """statsmodels' RAND Health Insurance Experiment: health that is poor, of 1.5% of 20,190 rows.
+    """RAND's Health Insurance Experiment, by statsmodels: health that is poor, in 1.5% of the rows.
 
     The other two answers to that question, which rule this one out, are left out.
     """

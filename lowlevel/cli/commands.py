@@ -43,9 +43,10 @@ def execute(call: Call) -> int:
 
 def train(call: Call) -> int:
     """Trains in one mode or both; returns 1 if both differ too much."""
-    from lowlevel.experiment import judgements, modes, tables
+    from lowlevel.experiment import judgements, modes, original_scale, tables
     from lowlevel.likelihoods import loading
 
+    original_scale.check_errors(call.config, call.data.standard_errors)
     likelihood = loading.load(call.config.likelihood)
     trained = TRAINING_MODES if call.mode == "compare" else (call.mode,)
     for mode in trained:
@@ -99,8 +100,10 @@ def conclude(call: Call, mode: str, name: str, run: "Run", found: "Tables") -> R
         judged = judgements.judge(mode, run, found.plain, found.test, call.data.cost)
         output.show_judgements(name, judged)
         metrics["judged"] = {part: judgements.as_dict(one) for part, one in judged.items()}
-    known = original_scale.of_run(run, found)
+    known = original_scale.of_run(run, found, call.data.standard_errors)
     output.show_coefficients(name, known)
+    if known.rows:
+        metrics["standard_errors"] = known.errors
     schema = found.encoder.schema.to_json() if found.encoder else ""
     table = [known.head, *map(dataclasses.astuple, known.rows)] if known.rows else []
     return Results(run.config, run.history, metrics, run.weights, schema, table)

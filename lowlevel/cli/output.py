@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from lowlevel.data.settings import HC1, OBSERVED
 from lowlevel.progress import Epoch, Observer, State
 
 if TYPE_CHECKING:
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from lowlevel.experiment.original_scale import Coefficients
     from lowlevel.experiment.tables import Tables
     from lowlevel.judging import Judgement
+
+
+# What standard errors are, in words.
+ERRORS = {OBSERVED: "the errors of maximum likelihood", HC1: "robust errors (HC1)"}
 
 
 def show_epoch(epochs: Sequence[Epoch], state: State) -> None:
@@ -71,7 +76,7 @@ def show_coefficients(name: str, known: "Coefficients") -> None:
     if known.rows:
         of = f"{name}, " if name else ""
         width = max(len(row.name) for row in known.rows)
-        print(f"{of}coefficients, with the errors of maximum likelihood:")
+        print(f"{of}coefficients, with {ERRORS[known.errors]}:")
         head = f"{'coef':>12} {'se':>11} {'z':>8} {'p':>8} {'95% interval':^25}"
         print(f"{'':{width}} {head}".rstrip())
         for row in known.rows:

@@ -8,6 +8,8 @@ from lowlevel.ranges import Bytes, Choice, NumberOr, Numbers, Share, Text, Texts
 # What becomes of missing values.
 REFUSE, MEAN, INDICATOR = MISSING = ("refuse", "mean", "indicator")
 BALANCED = "balanced"
+# What the errors of coefficients come from: see `experiment.coefficients`.
+OBSERVED, HC1 = STANDARD_ERRORS = ("observed", "hc1")
 
 
 @documented
@@ -57,6 +59,12 @@ class DataSettings(Settings):
         (),
         Numbers(2, "two positive numbers, with a comma between"),
         "of a false positive and of a false negative, for the mean cost of a decision",
+    )
+    standard_errors: str = setting(
+        OBSERVED,
+        Choice(STANDARD_ERRORS),
+        "of a regression's coefficients: observed, from the second derivatives of the loss, or "
+        "hc1, robust, which allow for a wrong likelihood",
     )
 
     def __post_init__(self) -> None:

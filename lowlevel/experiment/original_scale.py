@@ -5,8 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lowlevel.config import Config, shown
 from lowlevel.data.columns import NUMBER
 from lowlevel.data.schema import Schema
+from lowlevel.data.settings import HC1, OBSERVED
 from lowlevel.experiment.coefficients import Coefficient, coefficients
 from lowlevel.experiment.run import Run
 from lowlevel.experiment.tables import Tables
@@ -19,10 +21,12 @@ class Coefficients(NamedTuple):
     Attributes:
         rows: intercept first; none where there are none.
         note: why not, if that is worth a line.
+        errors: what theirs come from, one of `data.settings.STANDARD_ERRORS`.
     """
 
     rows: list[Coefficient]
     note: str = ""
+    errors: str = OBSERVED
 
     @property
     def head(self) -> list[str]:
@@ -30,12 +34,22 @@ class Coefficients(NamedTuple):
         return [field.name for field in dataclasses.fields(Coefficient)]
 
 
-def of_run(run: Run, found: Tables) -> Coefficients:
+def check_errors(config: Config, errors: str) -> None:
+    """Raises ValueError where errors are asked for of a model that has no coefficients."""
+    if errors != OBSERVED and config.hidden_units:
+        raise ValueError(
+            f"standard_errors: expected a model without hidden layers for {errors}, got "
+            f"hidden_units={shown(config.hidden_units)}: leave these empty"
+        )
+
+
+def of_run(run: Run, found: Tables, errors: str = OBSERVED) -> Coefficients:
     """Returns the coefficients of a run without hidden layers, with their errors, if they have any.
 
     Args:
         run: in either mode.
         found: the tables that it was trained on.
+        errors: what theirs are to come from.
     """
     if run.config.hidden_units:
         return Coefficients([])
@@ -43,9 +57,15 @@ def of_run(run: Run, found: Tables) -> Coefficients:
     # The encoder has centered the numbers, so that float32 holds them.
     center = centers(found.encoder.schema) if found.encoder else None
     try:
-        return Coefficients(
-            coefficients(likelihood, found.train, run.weights, l2=run.config.l2, center=center)
+        rows = coefficients(
+            likelihood,
+            found.train,
+            run.weights,
+            errors == HC1,
+            l2=run.config.l2,
+            center=center,
         )
+        return Coefficients(rows, errors=errors)
     except ValueError as error:
         return Coefficients([], str(error))
 

@@ -44,7 +44,8 @@ class Results(NamedTuple):
         config: the run's settings.
         history: a record for every epoch.
         metrics: by name, of the trained model: "training", on the rows that it was trained on,
-            and "judged", where rows were held out, by "training" and "holdout".
+            and "judged", where rows were held out, by "training" and "holdout"; "standard_errors"
+            says what those of the coefficients come from.
         weights: by name, `layer/variable`.
         schema: what a user's columns become, as JSON; empty where there are none.
         coefficients: rows of a table, with a head; none where there are none.

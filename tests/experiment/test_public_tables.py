@@ -3,7 +3,12 @@
 One of numbers, one with text and missing values, and one with rare labels.
 """
 
+import csv
+import dataclasses
+import json
 import pathlib
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +18,7 @@ from sklearn import compose, impute, linear_model, metrics, pipeline, preprocess
 
 from lowlevel import experiment
 from lowlevel.config import TRAINING_MODES, Config
+from lowlevel.data.settings import DataSettings
 from lowlevel.data.splits import hold_out
 from lowlevel.experiment import judgements, original_scale, tables
 from lowlevel.likelihoods import LIKELIHOODS
@@ -54,6 +60,23 @@ def scikit_learns(columns: pd.DataFrame) -> pipeline.Pipeline:
     )
 
 
+def regression(name: str, folder: pathlib.Path, **more: Any) -> DataSettings:
+    """The settings of a table that has a maximum."""
+    if name == "titanic":
+        # The two passengers whose port is missing both live: they separate.
+        more["drop"] = (*PUBLIC[name]().settings["drop"], "embarked")
+    return written(name, folder, **more)
+
+
+def statsmodels(settings: DataSettings, likelihood: str, **options: Any) -> Any:
+    """Its fit of a table by Newton's method, on pandas's encoding."""
+    columns, labels = by_pandas(settings)
+    filled = columns.fillna(columns.mean(numeric_only=True))
+    rows = pd.get_dummies(filled, prefix_sep="=", drop_first=True, dtype=float)
+    model = sm.GLM(labels, rows.assign(intercept=1.0), sm.families.Binomial(LINKS[likelihood]()))
+    return model.fit(method="newton", maxiter=100, tol=1e-12, disp=False, **options)
+
+
 @every_table
 def test_both_modes_end_with_the_same_bits_and_rank_as_scikit_learn_does(
     name: str, tmp_path: pathlib.Path
@@ -78,21 +101,43 @@ def test_both_modes_end_with_the_same_bits_and_rank_as_scikit_learn_does(
 def test_newtons_coefficients_are_those_of_statsmodels(
     name: str, likelihood: str, tmp_path: pathlib.Path
 ) -> None:
-    # The two passengers whose port is missing both live: no maximum, and refused as such.
-    more = {"drop": (*PUBLIC[name]().settings["drop"], "embarked")} if name == "titanic" else {}
-    settings = written(name, tmp_path, **more)
+    settings = regression(name, tmp_path)
     config = Config(
         hidden_units=(), standardize=True, optimizer="newton", epochs=25, likelihood=likelihood
     )
     found = tables.load(settings, config, LIKELIHOODS[likelihood])
     known = original_scale.of_run(experiment.train("module", config, found.train), found)
-    columns, labels = by_pandas(settings)
-    filled = columns.fillna(columns.mean(numeric_only=True))
-    rows = sm.add_constant(pd.get_dummies(filled, drop_first=True, dtype=float))
-    model = sm.GLM(labels, rows, sm.families.Binomial(LINKS[likelihood]()))
-    fit = model.fit(method="newton", maxiter=100, tol=1e-12, disp=False)
-    by_name = {row.name.replace("=", "_").replace("intercept", "const"): row for row in known.rows}
-    assert by_name.keys() == set(rows.columns), known.note
-    ours = [by_name[column] for column in rows.columns]
-    np.testing.assert_allclose([row.coef for row in ours], fit.params, rtol=1e-6)
-    np.testing.assert_allclose([row.se for row in ours], fit.bse, rtol=1e-6)
+    fit = statsmodels(settings, likelihood)
+    names = [row.name for row in known.rows]
+    assert {*names} == {*fit.params.index}, known.note
+    np.testing.assert_allclose([row.coef for row in known.rows], fit.params[names], rtol=1e-6)
+    np.testing.assert_allclose([row.se for row in known.rows], fit.bse[names], rtol=1e-6)
+
+
+@every_table
+def test_robust_errors_on_request_are_statsmodels(
+    name: str, main_in_process: Callable, tmp_path: pathlib.Path
+) -> None:
+    settings = regression(name, tmp_path)
+    given = [
+        f"--{key}={','.join(value) if key == 'drop' else value}"
+        for key, value in dataclasses.asdict(settings).items()
+        if value and key in ("train", "label", "positive", "drop", "missing")
+    ]
+    newton = ("--hidden_units=", "--standardize", "--optimizer=newton", "--epochs=25")
+    run = main_in_process(*given, *newton, "--standard_errors=hc1", "--output_dir=run")
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "coefficients, with robust errors (HC1):" in run.stdout
+    with (tmp_path / "run" / "coefficients.csv").open() as file:
+        rows = {row["name"]: float(row["se"]) for row in csv.DictReader(file)}
+    fit = statsmodels(settings, "logit", cov_type="HC1")
+    # Its own of a GLM leave the correction out.
+    expected = fit.bse[list(rows)] * np.sqrt(fit.nobs / fit.df_resid)
+    np.testing.assert_allclose(list(rows.values()), expected, rtol=1e-6)
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["standard_errors"] == "hc1"
+
+
+def test_robust_errors_of_hidden_layers_are_refused(main_in_process: Callable) -> None:
+    run = main_in_process("--standard_errors=hc1")
+    assert run.returncode == 1
+    assert "standard_errors: expected a model without hidden layers for hc1" in run.stderr
