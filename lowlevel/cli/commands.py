@@ -47,6 +47,8 @@ def train(call: Call) -> int:
     from lowlevel.likelihoods import loading
 
     original_scale.check_errors(call.config, call.data.standard_errors)
+    if call.data.cost and not (call.data.holdout or call.data.test):
+        raise ValueError("cost: expected with holdout or test, got it without rows to judge by")
     likelihood = loading.load(call.config.likelihood)
     trained = TRAINING_MODES if call.mode == "compare" else (call.mode,)
     for mode in trained:

@@ -17,6 +17,9 @@ from lowlevel.errors import in_one_line, shortened
 # As a shell reports a process that the signal has ended.
 INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
 
+# Of a message, which may say how to leave a thousand columns out.
+MOST_CHARACTERS = 2**15
+
 
 class Terminated(BaseException):
     """SIGTERM, as an exception: what is half-written is cleared away on its way up."""
@@ -55,7 +58,7 @@ def endings() -> Iterator[None]:
     except SystemExit as error:
         end("", error.code if isinstance(error.code, int) else 1)
     except ValueError as error:
-        end(shortened(str(error)))
+        end(shortened(str(error), MOST_CHARACTERS))
     except ModuleNotFoundError as error:
         end(f"{error.name} is not installed: pip install -r requirements.txt")
     except ImportError as error:

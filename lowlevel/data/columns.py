@@ -1,6 +1,9 @@
 """The columns of rows, in memory or in files: what each is of, and its values as arrays."""
 
-from collections.abc import Iterator, Sequence
+import csv
+import io
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -15,6 +18,8 @@ NUMBER, TEXT = "number", "text"
 NOTHING = "missing in every row"
 # What a missing text becomes: a level like any other, as an empty text does.
 NO_TEXT = ""
+# Of columns, in a message.
+MOST_NAMES = 6
 
 
 class Source(Protocol):
@@ -29,19 +34,38 @@ class Source(Protocol):
 
 
 def numbers(table: "pa.Table", name: str) -> np.ndarray:
-    """Returns a column of numbers or booleans as float64, `[rows]`, NaN where missing."""
+    """Returns a column of numbers or booleans as float64, `[rows]`, NaN where missing.
+
+    Raises:
+        ValueError: there are whole numbers that float64 cannot tell apart.
+    """
     import pyarrow as pa
 
-    column = table.column(name).cast(pa.float64()).combine_chunks()
+    try:
+        column = table.column(name).cast(pa.float64()).combine_chunks()
+    except pa.ArrowInvalid as error:
+        raise ValueError(
+            f"{name} has whole numbers beyond 2^53, which float64 cannot tell apart: write "
+            f"them as text, or leave an identifier out with {without([name])}"
+        ) from error
     return np.asarray(column.to_numpy(zero_copy_only=False), np.float64)
 
 
 def texts(table: "pa.Table", name: str) -> np.ndarray:
     """Returns a column of text, `[rows]` of str, empty where missing."""
+    return _text(table, name).to_numpy()
+
+
+def distinct_texts(table: "pa.Table", name: str) -> list[str]:
+    """Returns the values of a column of text, each once, in the order of their first rows."""
+    return _text(table, name).unique().to_pylist()
+
+
+def _text(table: "pa.Table", name: str) -> "pa.ChunkedArray":
+    """Returns a column of text as such, with no text where it is missing."""
     import pyarrow as pa
 
-    column = table.column(name).cast(pa.string()).fill_null(NO_TEXT)
-    return column.to_numpy()
+    return table.column(name).cast(pa.string()).fill_null(NO_TEXT)
 
 
 def blocks(table: "pa.Table | Source", names: Sequence[str]) -> "Iterator[pa.Table]":
@@ -55,6 +79,19 @@ def blocks(table: "pa.Table | Source", names: Sequence[str]) -> "Iterator[pa.Tab
     columns = table.select(names)
     for first in range(0, table.num_rows, BLOCK_ROWS):
         yield columns.slice(first, BLOCK_ROWS)
+
+
+def without(names: Iterable[str]) -> str:
+    """Returns the flag that leaves columns out, as a shell takes it."""
+    row = io.StringIO()
+    csv.writer(row, lineterminator="").writerow(names)
+    return shlex.quote(f"--drop={row.getvalue()}")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Returns the first few of some names, and how many there are beyond."""
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def kind_of(table: "pa.Table | Source", name: str) -> str:
@@ -79,10 +116,21 @@ def kind_of(table: "pa.Table | Source", name: str) -> str:
     return str(kind)
 
 
+def of_booleans(table: "pa.Table | Source", name: str) -> bool:
+    """Returns whether the numbers of a column are booleans."""
+    from pyarrow import types
+
+    return types.is_boolean(table.schema.field(name).type)
+
+
 def count_missing(table: "pa.Table | Source", name: str) -> int:
     """Returns how many values are null, NaN or an empty text."""
+    import pyarrow.compute as pc
+
     if kind_of(table, name) == NOTHING:
         return table.num_rows
+    # Values are looked at a block at a time, where dictionaries of them become plain.
     if kind_of(table, name) == TEXT:
-        return sum(int((texts(block, name) == NO_TEXT).sum()) for block in blocks(table, [name]))
+        absent = (pc.equal(_text(block, name), NO_TEXT) for block in blocks(table, [name]))
+        return sum(pc.sum(found).as_py() or 0 for found in absent)
     return sum(int(np.isnan(numbers(block, name)).sum()) for block in blocks(table, [name]))

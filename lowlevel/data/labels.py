@@ -11,13 +11,18 @@ from lowlevel.data.columns import (
     Source,
     blocks,
     count_missing,
+    distinct_texts,
     kind_of,
     numbers,
+    of_booleans,
     texts,
 )
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+# As they are shown; as they are given, in any letters.
+BOOLEANS = {0.0: "false", 1.0: "true"}
 
 
 def settle_positive(
@@ -84,18 +89,20 @@ def labels(
             f"{_few(other)}: write them alike"
         )
     if kind == NUMBER:
-        return (numbers(table, label) == float(positive)).astype(np.float64)
+        return (numbers(table, label) == _number(positive)).astype(np.float64)
     return (texts(table, label) == positive).astype(np.float64)
 
 
 def distinct(table: "pa.Table | Source", label: str) -> list[str]:
     """Returns the values of a label, each with all its digits; raises ValueError if some miss."""
     _check_there(table, label)
-    values_of = numbers if kind_of(table, label) == NUMBER else texts
-    found = [np.unique(values_of(block, label)) for block in blocks(table, [label])]
+    parts = blocks(table, [label])
+    if kind_of(table, label) == TEXT:
+        return sorted({value for part in parts for value in distinct_texts(part, label)})
+    found = [np.unique(numbers(part, label)) for part in parts]
     values = np.unique(np.concatenate(found)).tolist()
-    if values_of is texts:
-        return values
+    if of_booleans(table, label):
+        return [BOOLEANS[value] for value in values]
     return [f"{v:.0f}" if v.is_integer() else repr(v) for v in values]
 
 
@@ -117,9 +124,15 @@ def _check_there(table: "pa.Table | Source", label: str) -> None:
 def _same(value: str, other: str, kind: str) -> bool:
     """Whether two values of a label are one, numbers by their size."""
     try:
-        return float(value) == float(other) if kind == NUMBER else value == other
+        return _number(value) == _number(other) if kind == NUMBER else value == other
     except ValueError:
         return False
+
+
+def _number(value: str) -> float:
+    """Returns a value of a label as a number, as which booleans count; ValueError if it is none."""
+    words = {word: number for number, word in BOOLEANS.items()}
+    return words[value.lower()] if value.lower() in words else float(value)
 
 
 def _few(values: Sequence[str]) -> str:

@@ -9,32 +9,26 @@ time, in an order that is the table's.
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from lowlevel.data.columns import (
-    BLOCK_ROWS,
-    NO_TEXT,
-    NUMBER,
-    TEXT,
-    Source,
-    blocks,
-    count_missing,
-    kind_of,
-    numbers,
-    texts,
-)
+from lowlevel.data import number_columns, text_columns
+from lowlevel.data.columns import NO_TEXT, NUMBER, TEXT, Source, kind_of, listed, without
 from lowlevel.data.labels import distinct
-from lowlevel.data.merging import Moments
+from lowlevel.data.number_columns import Numbers
+from lowlevel.data.settings import INDICATOR, REFUSE
+from lowlevel.data.text_columns import Texts
 from lowlevel.errors import shortened
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# More levels than that are those of an identifier.
-MOST_LEVELS = 1000
+Found = Numbers | Texts
+# What looks at a column of a kind.
+LOOKED_AT: dict[str, Callable[["pa.Table", str], Found]] = {
+    NUMBER: number_columns.look_at,
+    TEXT: text_columns.look_at,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +42,8 @@ class Column:
         fill: what a missing number becomes, the mean; None where there is none to be.
         indicates: whether a further column says which numbers were missing.
         center: what is taken away from a number before it is rounded to the model's dtype.
+        missing_with: another column, missing in the same rows, that says so for both: to say it
+            twice would make features that follow from one another. Empty for none.
     """
 
     name: str
@@ -56,28 +52,49 @@ class Column:
     fill: float | None = None
     indicates: bool = False
     center: float = 0.0
+    missing_with: str = ""
+
+    @property
+    def indicated(self) -> tuple[str, ...]:
+        """The levels of text that have an indicator."""
+        # A missing value is the first of them, and the reference.
+        return self.levels[2:] if self.missing_with else self.levels[1:]
+
+    @property
+    def says(self) -> bool:
+        """Whether its features say where it is missing."""
+        return self.indicates or (NO_TEXT in self.levels and not self.missing_with)
 
     @property
     def features(self) -> list[str]:
         """The names of the features that it becomes."""
         if self.kind == TEXT:
-            return [f"{self.name}={level or '(missing)'}" for level in self.levels[1:]]
+            return [f"{self.name}={level}" for level in self.indicated]
         return [self.name, *([f"{self.name} is missing"] if self.indicates else [])]
 
     @property
     def words(self) -> str:
         """What it becomes, in words."""
         if self.kind == TEXT:
-            known = ", ".join(level or "(missing)" for level in self.levels)
+            levels = [level or "(missing)" for level in self.levels]
+            kept = len(levels) - len(self.indicated)
+            first = "the first, which is" if kept == 1 else f"the first {kept}, which are"
             return (
-                f"1 or 0 for each of its {len(self.levels)} levels but the first, which is the "
-                f"reference ({shortened(known, 200)}); 0 in all for a level that is not known"
+                f"1 or 0 for each of its {len(levels)} levels but {first} the reference "
+                f"({shortened(', '.join(levels), 200)}); 0 in all for a level that is not known"
+                f"{self._elsewhere}"
             )
         filled = "refused where missing"
         if self.fill is not None:
             filled = f"{self.fill!r} where missing, the mean"
         marked = ", and 1 in a further column" if self.indicates else ""
-        return f"a number, {filled}{marked}; {self.center!r} is taken away first"
+        return f"a number, {filled}{marked}; {self.center!r} is taken away first{self._elsewhere}"
+
+    @property
+    def _elsewhere(self) -> str:
+        """What else says where it is missing, in words."""
+        same = self.missing_with
+        return f"; missing in the same rows as {same}, which says so" if same else ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,6 +158,7 @@ def learn(
     drop: Sequence[str] = (),
     missing: str = "refuse",
     center: bool = False,
+    dtype: str = "float64",
 ) -> Schema:
     """Returns the schema of the training rows.
 
@@ -153,6 +171,7 @@ def learn(
         missing: "refuse", "mean" to fill numbers with their mean, or "indicator" to say where
             that was done as well. A missing text is a level of its own in the last two.
         center: whether numbers are moved to mean 0, so that float32 holds what differs in them.
+        dtype: of the model.
 
     Raises:
         ValueError: a column cannot be used; one line names all that are alike, and the remedy.
@@ -162,92 +181,74 @@ def learn(
     if not names:
         raise ValueError("train: expected columns beside label, weight and drop, got none")
     kinds = {name: kind_of(table, name) for name in names}
-    _refuse(
-        {name: kind for name, kind in kinds.items() if kind not in (NUMBER, TEXT)},
-        "are {} and cannot be used",
-    )
-    _refuse_missing(table, names, missing)
-    made = [
-        _number(table, name, missing, center) if kinds[name] == NUMBER else _text(table, name)
-        for name in names
-    ]
-    _refuse({c.name: "" for c in made if c.kind == TEXT and len(c.levels) < 2}, "are constant")
+    other = [name for name in names if kinds[name] not in LOOKED_AT]
+    words = ", ".join(dict.fromkeys(kinds[name] for name in other))
+    _refuse(other, f"are {words} and cannot be used: turn them into numbers or text, or ")
+    found = {name: LOOKED_AT[kinds[name]](table, name) for name in names}
+    _refuse_missing(found, missing)
+    _refuse_useless(found, missing, narrow=dtype == "float32" and not center)
+    made: list[Column] = []
+    # Columns that say which rows' values they lack, by these rows.
+    saying: dict[bytes, str] = {}
+    for name, column in found.items():
+        made.append(_column(name, column, missing, center, saying.get(column.places, "")))
+        if made[-1].says:
+            saying.setdefault(column.places, name)
     values = () if positive is None else tuple(distinct(table, label))
-    return Schema(tuple(made), label, positive, weight, missing, values)
+    schema = Schema(tuple(made), label, positive, weight, missing, values)
+    twice = [name for name, count in Counter(schema.features).items() if count > 1]
+    if twice:
+        raise ValueError(
+            f"train: expected features of different names, got {twice[0]} of two columns: rename "
+            "one of them"
+        )
+    return schema
 
 
-def _refuse(columns: Mapping[str, str], words: str) -> None:
-    """Raises ValueError for columns that cannot be used, with the flag that leaves them out."""
-    if not columns:
-        return
-    named = ", ".join(columns)
-    kinds = ", ".join(dict.fromkeys(columns.values()))
-    text = words.format(kinds) if kinds else words
-    raise ValueError(
-        f"train: {shortened(named, 200)} {text}: turn them into numbers or text, or leave them "
-        f"out with --drop={shortened(','.join(columns), 200)}"
+def _column(name: str, found: Found, missing: str, center: bool, elsewhere: str) -> Column:
+    """Returns what a column becomes, where another may say which rows' values it lacks."""
+    if isinstance(found, Texts):
+        return Column(name, TEXT, found.levels, missing_with=elsewhere)
+    fill = found.mean if missing != REFUSE else None
+    asked = missing == INDICATOR and found.absent > 0
+    return Column(
+        name,
+        NUMBER,
+        fill=fill,
+        indicates=asked and not elsewhere,
+        center=found.mean if center else 0.0,
+        missing_with=elsewhere if asked else "",
     )
 
 
-def _refuse_missing(table: "pa.Table | Source", names: Sequence[str], missing: str) -> None:
+def _refuse(names: Sequence[str], words: str) -> None:
+    """Raises ValueError for columns that cannot be used, with the flag that leaves them out."""
+    if names:
+        raise ValueError(f"train: {listed(names)} {words}leave them out with {without(names)}")
+
+
+def _refuse_missing(found: Mapping[str, Found], missing: str) -> None:
     """Raises ValueError for missing values, where they are not to be filled."""
-    if missing != "refuse":
-        return
-    counts = {name: count_missing(table, name) for name in names}
-    found = [f"{count} in {name}" for name, count in counts.items() if count]
-    if found:
+    counts = {name: column.absent for name, column in found.items() if column.absent}
+    if counts and missing == REFUSE:
+        shown = listed([f"{count} in {name}" for name, count in counts.items()])
         raise ValueError(
-            f"train: missing values, {shortened(', '.join(found), 300)}: fill them, leave those "
-            "columns out with --drop, or say --missing=mean or --missing=indicator"
+            f"train: missing values, {shown}: fill them, say --missing=mean or "
+            f"--missing=indicator, or leave those columns out with {without(counts)}"
         )
 
 
-def _number(table: "pa.Table | Source", name: str, missing: str, center: bool) -> Column:
-    """Returns what a column of numbers becomes."""
-    total, absent, pivot = Moments(), 0, 0.0
-    for first, block in enumerate(blocks(table, [name])):
-        values = numbers(block, name)
-        there = values[~np.isnan(values)]
-        absent += len(values) - len(there)
-        if not np.isfinite(there).all():
-            row = first * BLOCK_ROWS + int(np.argmax(np.isinf(values)))
-            raise ValueError(f"train: expected finite numbers, got infinity in {name}, row {row}")
-        pivot = float(there[0]) if there.size and not total.count else pivot
-        total = total.merged(Moments.of(there, pivot))
-    if not total.count:
-        _refuse({name: ""}, "are missing in every row")
-    if total.squares == 0 and not (absent and missing == "indicator"):
-        _refuse({name: ""}, "are constant")
-    mean = pivot + total.mean
-    fill = mean if missing != "refuse" else None
-    indicates = missing == "indicator" and absent > 0
-    return Column(name, NUMBER, (), fill, indicates, mean if center else 0.0)
-
-
-def _text(table: "pa.Table | Source", name: str) -> Column:
-    """Returns what a column of text becomes."""
-    counted: Counter[str] = Counter()
-    for block in blocks(table, [name]):
-        found, counts = np.unique(texts(block, name).astype(str), return_counts=True)
-        counted.update(dict(zip(found.tolist(), counts.tolist(), strict=True)))
-    levels = len(counted)
-    if levels > MOST_LEVELS or (levels == table.num_rows and levels > 2):
-        few = [level for level in counted if not _is_number(level) and level != NO_TEXT]
-        if 0 < len(few) < levels / 10:
-            raise ValueError(
-                f"train: {name} is text where most are numbers, {few[0]!r} for one: mend it, or "
-                f"leave the column out with --drop={name}"
-            )
-        raise ValueError(
-            f"train: {name} has {levels} levels in {table.num_rows} rows, as an identifier has: "
-            f"leave it out with --drop={name}"
-        )
-    return Column(name, TEXT, tuple(sorted(counted)))
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def _refuse_useless(found: Mapping[str, Found], missing: str, narrow: bool) -> None:
+    """Raises ValueError for columns that say nothing, or would say nothing once rounded."""
+    _refuse([name for name, column in found.items() if column.empty], "are missing in every row: ")
+    constant = [
+        name
+        for name, column in found.items()
+        if column.constant and not (column.absent and missing == INDICATOR)
+    ]
+    _refuse(constant, "are constant: ")
+    rounded = [n for n, c in found.items() if narrow and isinstance(c, Numbers) and c.rounded]
+    _refuse(
+        rounded,
+        "differ by less than float32 can hold: set --standardize or --dtype=float64, or ",
+    )

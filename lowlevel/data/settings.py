@@ -82,5 +82,10 @@ class DataSettings(Settings):
         for name in ("label", "weight", "drop", "positive", "test"):
             if getattr(self, name) and not given:
                 raise ValueError(f"{name}: expected with train or dataset, got it without")
+        if self.label and self.label in (self.weight, *self.drop):
+            name = "weight" if self.weight == self.label else "drop"
+            raise ValueError(f"{name}: expected other columns than the label, got {self.label}")
+        if self.weight and self.weight in self.drop:
+            raise ValueError(f"drop: expected other columns than the weight, got {self.weight}")
         if self.holdout and self.test:
             raise ValueError("test: expected holdout or test, got both")

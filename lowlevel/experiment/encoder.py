@@ -51,7 +51,7 @@ class Encoder(tf.Module):
     def _encoded(self, column: Column, values: tf.Tensor) -> tf.Tensor:
         """Returns the features of one column, `[n, features of it]`."""
         if column.kind != NUMBER:
-            levels = tf.constant(column.levels[1:], tf.string)
+            levels = tf.constant(column.indicated, tf.string)
             return tf.cast(values[:, None] == levels, self.dtype)
         missing = tf.math.is_nan(values)
         fill = np.nan if column.fill is None else column.fill
@@ -103,8 +103,9 @@ def raw(schema: Schema, table: "pa.Table") -> dict[str, tf.Tensor]:
 
 def check(schema: Schema, table: "pa.Table") -> None:
     """Raises ValueError unless a table has the columns of a schema, of their kinds."""
+    there = {*table.column_names}
     for column in schema.columns:
-        if column.name not in table.column_names:
+        if column.name not in there:
             raise ValueError(f"expected a column {column.name}, got none")
         kind = kind_of(table, column.name)
         if kind not in (column.kind, NOTHING):

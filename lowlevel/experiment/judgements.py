@@ -20,7 +20,7 @@ TRAINING, HOLDOUT = "training", "holdout"
 def judge(
     mode: str, run: Run, train: Table, test: Table, cost: tuple[float, ...] = ()
 ) -> dict[str, Judgement]:
-    """Returns what a model is worth, by "training" and "holdout".
+    """Returns what a model is worth, by "training" and "holdout", the latter with intervals.
 
     Args:
         mode: that the run was trained in.
@@ -47,8 +47,9 @@ def judge(
             train.labels, probabilities, (cost[0], cost[1]), train.sample_weight
         )
         options |= {"cost": cost, "threshold": threshold}
+    asked = {TRAINING: {**options, "resamples": 0}, HOLDOUT: options}
     return {
-        name: judging.judge(table.labels, *predicted[name], table.sample_weight, **options)
+        name: judging.judge(table.labels, *predicted[name], table.sample_weight, **asked[name])
         for name, table in tables.items()
     }
 

@@ -102,6 +102,7 @@ def load(
         drop=settings.drop,
         missing=settings.missing,
         center=config.standardize,
+        dtype=dtype,
     )
     return _encoded(settings, config.seed, Encoder(learnt, dtype), given, held)
 

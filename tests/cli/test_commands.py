@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import pathlib
+import shlex
 from collections.abc import Callable
 
 import numpy as np
@@ -275,3 +276,18 @@ def test_a_likelihood_that_xla_cannot_compile_gets_one_clear_line(
     assert len(finished.stderr.splitlines()) == 1
     assert "TensorFlow cannot run this: InvalidArgumentError" in finished.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]
+
+
+def test_the_flag_that_a_message_offers_leaves_out_all_that_it_names(
+    main_in_process: Callable, tmp_path: pathlib.Path
+) -> None:
+    names = [f'"no {i}, constant"' for i in range(500)]
+    rows = "".join(f"{i * i % 7},{i % 2}{',3' * len(names)}\n" for i in range(20))
+    (tmp_path / "t.csv").write_text(",".join(["a", "label", *names]) + "\n" + rows)
+    flags = ("--train=t.csv", "--label=label")
+    refused = main_in_process(*flags)
+    assert refused.returncode == 1
+    offered = shlex.split(refused.stderr.partition("leave them out with ")[2])
+    finished = main_in_process(*flags, *offered)
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert "20 rows, 1 features" in finished.stdout

@@ -99,6 +99,38 @@ BAD: dict[str, Bad] = {
     "infinity": Bad(replaced("a", 3, "inf"), "got infinity in a, row 3"),
     "too large for float32": Bad(replaced("a", 3, "1e300"), "row 3, is too large for float32"),
     "text where numbers were": Bad(replaced("a", 3, "abc"), "a is text where most are numbers"),
+    "a few words among numbers": Bad(
+        csv(c=["unknown", *(i % 12 for i in range(19))]), "c is text where most are numbers"
+    ),
+    "decimal commas": Bad(csv(c=[f'"{i % 9},5"' for i in range(20)]), "c is of numbers that are"),
+    "thousands": Bad(csv(c=[f'"{i % 9},234.5"' for i in range(20)]), "'0,234.5' for one: write"),
+    "thousands by spaces": Bad(csv(c=[f"{i % 9} 234" for i in range(20)]), "'0 234' for one"),
+    "percentages": Bad(csv(c=[f"{i % 9}%" for i in range(20)]), "'0%' for one: write digits"),
+    "prices": Bad(csv(c=[f"$ {i % 9}" for i in range(20)]), "'$ 0' for one: write digits"),
+    "dates as text": Bad(csv(c=[f"{i % 9 + 1}/12/2024" for i in range(20)]), "dates or times"),
+    "numbers that float32 makes one": Bad(
+        csv(c=[1700000000 + i % 3 for i in range(20)]), "c differ by less than float32 can hold"
+    ),
+    "whole numbers that float64 makes one": Bad(
+        csv(c=[2**60 + i for i in range(20)]), "c has whole numbers beyond 2^53"
+    ),
+    "labels that float64 makes one": Bad(
+        csv(label=[2**60, 2**60 + 1] * 10),
+        "label has whole numbers beyond 2^53, which float64 cannot tell apart: write them as text",
+        {"positive": str(2**60)},
+    ),
+    "features of one name": Bad(
+        csv(c=["x", "y"] * 10, **{"c=y": FLOATS}), "different names, got c=y of two columns"
+    ),
+    "several constants": Bad(
+        csv(c=[7] * 20, d=["x"] * 20, e=[0] * 20), "c, d, e are constant: leave them out with"
+    ),
+    "many constants": Bad(
+        csv(**{f"constant number {i}": [7] * 20 for i in range(50)}),
+        "constant number 5 and 44 more are constant: leave them out with '--drop=constant number 0,"
+        + ",".join(f"constant number {i}" for i in range(1, 50))
+        + "'",
+    ),
     "a constant number": Bad(csv(c=[7] * 20), "c are constant"),
     "a constant text": Bad(csv(c=["x"] * 20), "c are constant"),
     "nothing in a column": Bad(csv(c=[""] * 20), "missing in every row"),
@@ -197,6 +229,18 @@ def test_a_bad_table_is_one_clear_line(
         (
             {"train": "t.csv", "label": "y", "holdout": 0.5, "test": "u.csv"},
             "test: expected holdout or test",
+        ),
+        (
+            {"train": "t.csv", "label": "y", "weight": "y"},
+            "weight: expected other columns than the label",
+        ),
+        (
+            {"train": "t.csv", "label": "y", "drop": ["x", "y"]},
+            "drop: expected other columns than the label",
+        ),
+        (
+            {"train": "t.csv", "label": "y", "weight": "w", "drop": ["w"]},
+            "drop: expected other columns than the weight",
         ),
         ({"holdout": 1.0}, "holdout: expected a share"),
         ({"holdout": -0.1}, "holdout: expected a share"),

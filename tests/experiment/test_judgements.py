@@ -64,6 +64,13 @@ def test_a_model_is_judged_on_rows_it_has_not_seen(mode: str, cancer: pathlib.Pa
     assert held["nll"].value == pytest.approx(metrics.log_loss(found.test.labels, p), abs=2e-2)
     assert (judged["training"].rows, judged["holdout"].rows) == (427, 142)
     assert held["mean_cost_at_chosen"].low is not None
+    assert all(interval.low is None for interval in judged["training"].metrics.values())
+
+
+def test_a_cost_without_rows_to_judge_by_is_refused(main_in_process: Callable) -> None:
+    run = main_in_process("--cost=1,5")
+    assert run.returncode == 1
+    assert "cost: expected with holdout or test, got it without" in run.stderr
 
 
 def test_coefficients_away_from_the_maximum_are_a_note(cancer: pathlib.Path) -> None:

@@ -27,12 +27,14 @@ COLUMNS = {
 }
 YES = {"label": "label", "positive": "yes", "train": "memory"}
 LOGIT = LIKELIHOODS["logit"]
+# Without standardisation it takes float64 to hold the time.
+WIDE = Config(dtype="float64")
 
 
 def loaded(config: Config | None = None, test: object = None, **settings: object) -> tables.Tables:
     """The tables of the columns above."""
     given = DataSettings(**{**YES, **settings})  # type: ignore[arg-type]
-    return tables.load(given, config or Config(), LOGIT, train=COLUMNS, test=test)
+    return tables.load(given, config or WIDE, LOGIT, train=COLUMNS, test=test)
 
 
 def test_text_becomes_what_scikit_learn_makes_of_it() -> None:
@@ -51,10 +53,15 @@ def test_labels_and_weights_are_those_of_their_columns() -> None:
 
 
 def test_numbers_that_hardly_differ_are_told_apart_in_float32() -> None:
-    plain, centered = (loaded(Config(standardize=s)).train for s in (False, True))
-    place = plain.names.index("time")
-    assert len(np.unique(plain.features[:, place])) == 1
-    assert centered.features[:, place].std() == pytest.approx(COLUMNS["time"].std(), rel=1e-6)
+    found = loaded(Config(standardize=True)).train
+    column = found.features[:, found.names.index("time")]
+    assert column.dtype == np.float32
+    assert column.std() == pytest.approx(COLUMNS["time"].std(), rel=1e-6)
+
+
+def test_numbers_that_float32_would_make_one_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"^train: time differ by less than float32 can hold"):
+        loaded(Config())
 
 
 def test_levels_and_means_are_those_of_the_training_rows_alone() -> None:
@@ -127,11 +134,35 @@ def test_the_encoder_gives_the_same_in_a_graph_and_row_by_row(dtype: str) -> Non
 def test_labels_of_many_digits_are_told_apart(positive: str) -> None:
     values = np.array([1000001, 1000002] * (ROWS // 2))
     given = DataSettings(train="memory", label="label", positive=positive)
-    found = tables.load(given, Config(), LOGIT, train={**COLUMNS, "label": values})
+    found = tables.load(given, WIDE, LOGIT, train={**COLUMNS, "label": values})
     np.testing.assert_array_equal(found.train.labels, values == float(positive))
+
+
+@pytest.mark.parametrize(("positive", "expected"), [("true", 1), ("True", 1), ("FALSE", 0)])
+def test_booleans_are_labels_by_their_words(positive: str, expected: int) -> None:
+    values = RANDOM.choice([True, False], ROWS)
+    given = DataSettings(train="memory", label="label", positive=positive)
+    found = tables.load(given, WIDE, LOGIT, train={**COLUMNS, "label": values})
+    np.testing.assert_array_equal(found.train.labels, values == expected)
+
+
+@pytest.mark.parametrize("missing", ["mean", "indicator"])
+def test_columns_that_are_missing_together_do_not_follow_from_one_another(missing: str) -> None:
+    absent = RANDOM.choice([True, False], ROWS)
+    numbers = {name: np.where(absent, np.nan, RANDOM.normal(size=ROWS)) for name in "ab"}
+    texts = {name: np.where(absent, None, RANDOM.choice(["x", "y", "z"], ROWS)) for name in "cd"}
+    label = {"label": RANDOM.choice(["no", "yes"], ROWS)}
+    for columns in ({**numbers, **texts}, {**texts, **numbers}, numbers, texts):
+        given = DataSettings(**YES, missing=missing)  # type: ignore[arg-type]
+        found = tables.load(given, WIDE, LOGIT, train={**columns, **label}).train
+        rows = np.column_stack([found.features, np.ones(ROWS)])
+        assert np.linalg.matrix_rank(rows) == rows.shape[1]
+        # Nor is anything lost: which rows lack their values follows from the features.
+        if missing == "indicator" or "c" in columns:
+            assert np.linalg.matrix_rank(np.column_stack([rows, absent])) == rows.shape[1]
 
 
 def test_what_pandas_writes_of_an_index_is_no_feature() -> None:
     given = pa.table({**COLUMNS, "__index_level_0__": np.arange(ROWS)})
-    found = tables.load(DataSettings(**YES), Config(), LOGIT, train=given)  # type: ignore[arg-type]
+    found = tables.load(DataSettings(**YES), WIDE, LOGIT, train=given)  # type: ignore[arg-type]
     assert found.train.names == loaded().train.names
