@@ -82,7 +82,8 @@ def load_german_credit(dtype: str = "float32", data_dir: str = "") -> Table:
     # What a damaged file raises depends on the file.
     except Exception as error:
         raise ValueError(
-            f"data_dir: expected a folder that can be written, got {data_dir or DEFAULT_DATA_DIR} "
+            "data_dir: expected a folder that can be written, got "
+            f"{shortened(data_dir or DEFAULT_DATA_DIR, 120)} "
             f"({shortened(in_one_line(error), 120)}); if {NAME} in it is damaged, delete that"
         ) from error
     found = hashlib.sha256(features.tobytes() + labels.tobytes()).hexdigest()

@@ -19,7 +19,7 @@ from sklearn import compose, impute, linear_model, metrics, pipeline, preprocess
 from lowlevel import experiment
 from lowlevel.config import TRAINING_MODES, Config
 from lowlevel.data.settings import DataSettings
-from lowlevel.data.splits import hold_out
+from lowlevel.data.splits import hold_out_rows
 from lowlevel.experiment import judgements, original_scale, tables
 from lowlevel.likelihoods import LIKELIHOODS
 from tests import wings
@@ -86,7 +86,7 @@ def test_both_modes_end_with_the_same_bits_and_rank_as_scikit_learn_does(
     runs = {mode: experiment.train(mode, BATCHES, found.train) for mode in TRAINING_MODES}
     wings.assert_same_bits(*(run.weights for run in runs.values()))
     columns, labels = by_pandas(settings)
-    trained, held = hold_out(labels, settings.holdout, BATCHES.seed)
+    trained, held = hold_out_rows(labels, settings.holdout, BATCHES.seed)
     reference = scikit_learns(columns).fit(columns.iloc[trained], labels[trained])
     expected = metrics.roc_auc_score(
         labels[held], reference.predict_proba(columns.iloc[held])[:, 1]
