@@ -3,20 +3,19 @@
 import contextlib
 import pathlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lowlevel.data.columns import Source
+from lowlevel.data.csv_files import read_csv
 from lowlevel.errors import in_one_line, shortened
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyarrow import csv
 
 PARQUET = (".parquet", ".pq")
 _SUFFIXES = (".csv", ".csv.gz", *PARQUET)
-# What stands for a missing value in a CSV file, beside an empty field.
-MISSING = ("NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "#N/A", "?")
 
 
 def read(given: Any, what: str = "train") -> "pa.Table":
@@ -59,20 +58,26 @@ def _read_file(path: pathlib.Path, what: str) -> "pa.Table":
     """Returns one file's rows."""
     from pyarrow import parquet
 
+    check_suffix(path, what)
     with explained(path, what):
-        check_file(path)
-        table = parquet.read_table(path) if path.name.endswith(PARQUET) else _read_csv(path)
+        check_not_empty(path)
+        table = parquet.read_table(path) if path.name.endswith(PARQUET) else read_csv(path)
         # Names that are not in UTF-8 fail here.
         table.column_names  # noqa: B018
     return _checked(table, what, f"{path}: ")
 
 
-def check_file(path: pathlib.Path) -> None:
-    """Raises ValueError for a file of no rows, or of a kind that is not read."""
+def check_suffix(path: pathlib.Path, what: str) -> None:
+    """Raises ValueError for a file of a kind that is not read."""
     if not path.name.endswith(_SUFFIXES):
-        raise ValueError(f"expected a file that ends in .csv or .parquet, got {path}")
+        tabs = ": save it with commas" if path.suffix in (".tsv", ".tab") else ""
+        raise ValueError(f"{what}: expected a file that ends in .csv or .parquet, got {path}{tabs}")
+
+
+def check_not_empty(path: pathlib.Path) -> None:
+    """Raises ValueError for a file without a byte."""
     if path.stat().st_size == 0:
-        raise ValueError(f"{path} is empty: give a file with a header and rows")
+        raise ValueError("it is empty: give a file with a header and rows")
 
 
 @contextlib.contextmanager
@@ -82,96 +87,127 @@ def explained(path: pathlib.Path, what: str) -> Iterator[None]:
 
     try:
         yield
-    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise ValueError(f"{what}: cannot read {path}: {_cause(error)}") from error
-    except ValueError as error:
-        raise ValueError(f"{what}: {error}") from error
-
-
-def _read_csv(path: pathlib.Path) -> "pa.Table":
-    """Returns a CSV file's rows."""
-    import pyarrow as pa
-    from pyarrow import csv
-
-    try:
-        return csv.read_csv(path, convert_options=converting())
-    except pa.ArrowInvalid:
-        # On one thread it also says in which row.
-        return csv.read_csv(path, csv.ReadOptions(use_threads=False), convert_options=converting())
-
-
-def converting(kinds: "Mapping[str, pa.DataType] | None" = None) -> "csv.ConvertOptions":
-    """Returns how the fields of a CSV file become values; the kinds of columns may be given."""
-    from pyarrow import csv
-
-    return csv.ConvertOptions(
-        column_types=kinds,
-        null_values=["", *MISSING],
-        strings_can_be_null=True,
-        quoted_strings_can_be_null=True,
-    )
 
 
 def _cause(error: Exception) -> str:
-    """Returns what pyarrow says in words that help."""
+    """Returns what is said of a file, by this package or by pyarrow, in words that help."""
+    if type(error) is ValueError:
+        return str(error)
     text = shortened(in_one_line(error), 160)
     if "UTF8" in text or "utf" in text.lower():
         return f"it is not in UTF-8, save it as that ({text})"
+    if "cannot infer number of columns" in text:
+        return "it has no line of names, or one with a quotation mark that is not closed"
     return getattr(error, "strerror", None) or text
 
 
 def _checked(table: "pa.Table", what: str, place: str) -> "pa.Table":
-    """Returns a table; raises ValueError if it has no rows, or two columns of one name."""
-    check_names(table.column_names, what, place)
-    table = table.select(own_names(table.column_names))
+    """Returns a table; raises ValueError if it has no rows, or names that are none or not one's."""
+    own = own_columns(table.schema, lambda column: _differ(table.column(column)), what, place)
+    table = table.select(list(own.values())).rename_columns(list(own))
     if not table.num_rows:
         raise ValueError(f"{what}: {place}expected rows, got a header alone")
     return table
 
 
-def check_names(names: Sequence[str], what: str, place: str) -> None:
-    """Raises ValueError for two columns of one name."""
-    twice = sorted({name for name in names if names.count(name) > 1})
+def own_columns(
+    schema: "pa.Schema", is_index: Callable[[int], bool], what: str, place: str
+) -> dict[str, int]:
+    """Returns the user's own columns, their places in a file by name.
+
+    None of the user's is what pandas or R write of an unnamed index, the rows' places, nor an empty
+    column without a name, as after a comma at the end of each line.
+
+    Args:
+        schema: of the file.
+        is_index: whether the numbers of a column, given by its place, all differ.
+        what: the setting that it is of, for messages.
+        place: the file, for messages.
+
+    Raises:
+        ValueError: two columns have one name, or another column has none.
+    """
+    from pyarrow import types
+
+    # A name may have several lines; messages have one.
+    names = [" ".join(name.splitlines()) for name in schema.names]
+    twice = sorted(name for name, count in Counter(names).items() if count > 1 and name)
     if twice:
         raise ValueError(
             f"{what}: {place}expected columns of different names, got {twice[0]} twice"
         )
+    own = {}
+    for number, (name, kind) in enumerate(zip(names, schema.types, strict=True)):
+        if name and not re.fullmatch(r"__index_level_\d+__", name):
+            own[name] = number
+        unnamed = not name and not types.is_null(kind)
+        if unnamed and not (types.is_integer(kind) and is_index(number)):
+            raise ValueError(
+                f"{what}: {place}expected a name for every column, got none for column "
+                f"{number + 1}: name it, or leave it out of the file"
+            )
+    return own
 
 
-def own_names(names: Sequence[str]) -> list[str]:
-    """Returns the columns without what pandas writes of an unnamed index, the rows' old places."""
-    return [name for name in names if not re.fullmatch(r"__index_level_\d+__", name)]
+def _differ(column: "pa.ChunkedArray") -> bool:
+    """Returns whether the numbers of a column all differ."""
+    from pyarrow import compute
+
+    return not column.null_count and compute.count_distinct(column).as_py() == len(column)
 
 
 def _joined(tables: Mapping[pathlib.Path, "pa.Table"], what: str) -> "pa.Table":
     """Returns the rows of many files; raises ValueError if their columns differ."""
     import pyarrow as pa
 
+    if len(tables) == 1:
+        return next(iter(tables.values()))
     names = unified({path: table.schema for path, table in tables.items()}, what).names
-    ordered = [table.select(names) for table in tables.values()]
+    ordered = [plain(table.select(names)) for table in tables.values()]
     return pa.concat_tables(ordered, promote_options="permissive")
 
 
 def unified(schemas: "Mapping[pathlib.Path, pa.Schema]", what: str) -> "pa.Schema":
-    """Returns the columns of many files; raises ValueError if they differ."""
+    """Returns the columns of many files, of values; raises ValueError if they differ."""
     import pyarrow as pa
 
     (first, expected), *rest = schemas.items()
     for path, schema in rest:
-        alone = sorted({*own_names(schema.names)} ^ {*own_names(expected.names)})
+        alone = sorted({*schema.names} ^ {*expected.names})
         if alone:
             missing = alone[0] in expected.names
             words = f"has no column {alone[0]}" if missing else f"has a column {alone[0]} as well"
             raise ValueError(f"{what}: {path} {words}, unlike {first}: give files of one kind")
-        for name in own_names(expected.names):
-            kinds = [_kind(found.field(name).type) for found in (expected, schema)]
+        for name in expected.names:
+            kinds = [_kind(_values(found.field(name).type)) for found in (expected, schema)]
             if kinds[0] != kinds[1] and "nothing" not in kinds:
                 raise ValueError(
                     f"{what}: column {name} is of {kinds[1]} in {path} and of {kinds[0]} in "
                     f"{first}: make them one kind"
                 )
-    whole = pa.unify_schemas(schemas.values(), promote_options="permissive")
-    return pa.schema([whole.field(name) for name in own_names(expected.names)])
+    whole = pa.unify_schemas(map(_of_values, schemas.values()), promote_options="permissive")
+    return pa.schema([whole.field(name) for name in expected.names])
+
+
+def plain(table: "pa.Table") -> "pa.Table":
+    """Returns a table whose categorical columns are columns of their values."""
+    return table.cast(_of_values(table.schema))
+
+
+def _of_values(schema: "pa.Schema") -> "pa.Schema":
+    """Returns the same columns, the categorical ones as columns of their values."""
+    import pyarrow as pa
+
+    return pa.schema([field.with_type(_values(field.type)) for field in schema])
+
+
+def _values(kind: "pa.DataType") -> "pa.DataType":
+    """Returns what the values of a column are of, categorical or not."""
+    from pyarrow import types
+
+    return kind.value_type if types.is_dictionary(kind) else kind
 
 
 def _kind(kind: "pa.DataType") -> str:

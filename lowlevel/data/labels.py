@@ -17,6 +17,7 @@ from lowlevel.data.columns import (
     of_booleans,
     texts,
 )
+from lowlevel.errors import shortened
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,7 +49,7 @@ def settle_positive(
             return None
     shown = distinct(table, label)
     if len(shown) < 2:
-        raise ValueError(f"label: {label} is {shown[0]} in every row: there is nothing to learn")
+        raise ValueError(f"label: {label} is {_few(shown)} in every row: there is nothing to learn")
     if positive is not None:
         if not any(_same(value, positive, kind) for value in shown):
             raise ValueError(
@@ -57,7 +58,7 @@ def settle_positive(
         return positive
     raise ValueError(
         f"label: {label} has {len(shown)} values, {_few(shown)}, where numbers from 0 to 1 are "
-        f"expected: say which one counts as 1 with --positive={shown[-1]}, say"
+        f"expected: say which one counts as 1 with --positive={_few(shown[-1:])}, say"
     )
 
 
@@ -136,4 +137,5 @@ def _number(value: str) -> float:
 
 
 def _few(values: Sequence[str]) -> str:
-    return ", ".join([*values[:5], *(["..."] if len(values) > 5 else [])])
+    shown = [shortened(value, 60) for value in values[:5]]
+    return ", ".join([*shown, *(["..."] if len(values) > 5 else [])])

@@ -69,8 +69,11 @@ class Column:
     def features(self) -> list[str]:
         """The names of the features that it becomes."""
         if self.kind == TEXT:
-            return [f"{self.name}={level}" for level in self.indicated]
-        return [self.name, *([f"{self.name} is missing"] if self.indicates else [])]
+            names = [f"{self.name}={level}" for level in self.indicated]
+        else:
+            names = [self.name, *([f"{self.name} is missing"] if self.indicates else [])]
+        # A cell may have several lines, a name has one.
+        return [" ".join(name.splitlines()) for name in names]
 
     @property
     def words(self) -> str:

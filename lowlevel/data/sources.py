@@ -1,8 +1,7 @@
 """Sources: rows in files that do not fit into memory, read a block at a time."""
 
 import contextlib
-import re
-import tempfile
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import numpy as np
 
 from lowlevel.data import files
 from lowlevel.data.columns import BLOCK_ROWS, Source
+from lowlevel.data.csv_files import as_parquet
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 NUMBER_BYTES = 16
 # What a byte of a CSV file comes to likewise, and one of a file that is packed.
 CSV_FACTOR, PACKED_FACTOR = 3, 20
-# Of a CSV file, that the kinds of its columns are taken from.
-FIRST_BYTES = 2**24
 # Read of a column at a time, in place of all that a row group has of it.
 BUFFER_BYTES = 2**18
 
@@ -31,10 +29,19 @@ class Files:
 
     def __init__(self, opened: "Mapping[Path, parquet.ParquetFile]", what: str) -> None:
         """Takes the files, and the setting that they are of, for messages."""
+        import pyarrow as pa
+
         self._opened, self._what = opened, what
-        schemas = {path: file.schema_arrow for path, file in opened.items()}
-        for path, schema in schemas.items():
-            files.check_names(schema.names, what, f"{path}: ")
+        # The columns' names in each file, by their names here.
+        self._names: dict[Path, dict[str, str]] = {}
+        schemas = {}
+        for path, file in opened.items():
+            with files.explained(path, what):
+                schema = file.schema_arrow
+            is_index = functools.partial(_increases, file)
+            own = files.own_columns(schema, is_index, what, f"{path}: ")
+            self._names[path] = {name: schema.names[place] for name, place in own.items()}
+            schemas[path] = pa.schema([schema.field(i).with_name(n) for n, i in own.items()])
         self.schema = files.unified(schemas, what)
         self.column_names: list[str] = self.schema.names
         self.num_rows = sum(file.metadata.num_rows for file in opened.values())
@@ -51,10 +58,12 @@ class Files:
 
         empty = self.schema.empty_table().select(names)
         for path, file in self._opened.items():
+            own = [self._names[path][name] for name in names]
             with files.explained(path, self._what):
-                for batch in file.iter_batches(BLOCK_ROWS, columns=names):
-                    found = pa.Table.from_batches([batch]).select(names)
-                    yield pa.concat_tables([empty, found], promote_options="permissive")
+                for batch in file.iter_batches(BLOCK_ROWS, columns=own):
+                    found = pa.Table.from_batches([batch]).select(own).rename_columns(names)
+                    parts = [empty, files.plain(found)]
+                    yield pa.concat_tables(parts, promote_options="permissive")
 
 
 class Part:
@@ -146,46 +155,20 @@ def _open(path: Path, what: str) -> "parquet.ParquetFile":
     """Returns a file's rows, those of CSV by way of a temporary file of Parquet."""
     from pyarrow import parquet
 
+    files.check_suffix(path, what)
     with files.explained(path, what):
-        files.check_file(path)
-        given: Path | IO[bytes] = path if path.name.endswith(files.PARQUET) else _converted(path)
+        files.check_not_empty(path)
+        given: Path | IO[bytes] = path if path.name.endswith(files.PARQUET) else as_parquet(path)
         return parquet.ParquetFile(given, buffer_size=BUFFER_BYTES, pre_buffer=False)
 
 
-def _converted(path: Path) -> IO[bytes]:
-    """Returns a CSV file's rows as Parquet, in a file without a name.
-
-    The kinds of the columns are those of the first rows; where a later one does not fit, a wider
-    kind is taken, and all is read again.
-    """
-    import pyarrow as pa
-    from pyarrow import csv, parquet
-
-    kinds: dict[str, pa.DataType] = {}
-    while True:
-        # Open as long as the rows are wanted.
-        file = tempfile.TemporaryFile()  # noqa: SIM115
-        with csv.open_csv(
-            path, csv.ReadOptions(block_size=FIRST_BYTES), convert_options=files.converting(kinds)
-        ) as reader:
-            try:
-                with parquet.ParquetWriter(file, reader.schema) as writer:
-                    for batch in reader:
-                        writer.write_batch(batch)
-                return file
-            except pa.ArrowInvalid as error:
-                file.close()
-                failed = re.search(r"column #(\d+): CSV conversion error", str(error))
-                if not failed:
-                    raise
-                field = reader.schema.field(int(failed[1]))
-                kinds[field.name] = _wider(field.type)
-
-
-def _wider(kind: "pa.DataType") -> "pa.DataType":
-    """Returns the next kind that has room for what one has not."""
-    import pyarrow as pa
-
-    if pa.types.is_null(kind):
-        return pa.int64()
-    return pa.float64() if pa.types.is_int64(kind) else pa.string()
+def _increases(file: "parquet.ParquetFile", place: int) -> bool:
+    """Returns whether the numbers of a column, given by its place, increase, as rows' places do."""
+    last = -np.inf
+    for group in range(file.num_row_groups):
+        column = file.read_row_group(group, [file.schema_arrow.names[place]]).column(0)
+        values = np.concatenate([[last], column.to_numpy()])
+        if not (np.diff(values) > 0).all():
+            return False
+        last = values[-1]
+    return True

@@ -46,6 +46,31 @@ def test_whole_numbers_and_others_are_one_kind(tmp_path: pathlib.Path) -> None:
     assert files.read(tmp_path)["a"].to_pylist() == [1.0, 2.5]
 
 
+def test_a_column_may_be_categorical_in_one_file_alone(tmp_path: pathlib.Path) -> None:
+    coded = TABLE.set_column(1, "c", TABLE["c"].dictionary_encode())
+    for number, table in enumerate((TABLE, coded, TABLE)):
+        parquet.write_table(table.slice(number, 1), tmp_path / f"{number}.parquet")
+    assert files.read(tmp_path).to_pylist() == TABLE.to_pylist()
+
+
+def test_a_cell_may_have_several_lines_wherever_the_file_is_cut(tmp_path: pathlib.Path) -> None:
+    cells = [f"{i % 3}\nand {'more ' * 20}" for i in range(20_000)]
+    text = "".join(f'"{cell}",{i}\n' for i, cell in enumerate(cells))
+    (tmp_path / "t.csv").write_text("c,label\n" + text)
+    assert files.read(tmp_path / "t.csv")["c"].to_pylist() == cells
+
+
+def test_an_index_without_a_name_is_no_column(tmp_path: pathlib.Path) -> None:
+    frame = TABLE.to_pandas().iloc[::-1]
+    frame.to_csv(tmp_path / "t.csv")
+    assert files.read(tmp_path / "t.csv").to_pylist() == TABLE.to_pylist()[::-1]
+
+
+def test_a_comma_at_the_end_of_each_line_makes_no_column(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b,\n1,2,\n3,4,\n")
+    assert files.read(tmp_path / "t.csv").to_pylist() == [{"a": 1, "b": 2}, {"a": 3, "b": 4}]
+
+
 @pytest.mark.parametrize("word", ["", "NA", "?", "null"])
 def test_words_for_a_missing_value_are_null(word: str, tmp_path: pathlib.Path) -> None:
     (tmp_path / "t.csv").write_text(f"a,c\n1,x\n{word},{word}\n")

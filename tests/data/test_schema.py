@@ -42,6 +42,10 @@ def test_levels_are_sorted_and_the_first_is_the_reference() -> None:
     assert schema.features == ["city=oslo", "city=rome"]
 
 
+def test_the_name_of_a_feature_is_one_line() -> None:
+    assert learnt(c=["x", "y\nz"] * 3).features == ["c=y z"]
+
+
 def test_booleans_are_numbers() -> None:
     assert learnt(flag=[True, False] * 3).columns[0].kind == "number"
 

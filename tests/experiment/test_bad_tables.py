@@ -54,7 +54,13 @@ def replaced(name: str, row: int, value: Any) -> dict[str, str]:
 
 
 BAD: dict[str, Bad] = {
-    "an empty file": Bad({"t.csv": ""}, "t.csv is empty"),
+    "an empty file": Bad({"t.csv": ""}, "t.csv: it is empty"),
+    "blank lines": Bad({"t.csv": "\n\n"}, "t.csv: it has no line of names"),
+    "a quotation mark in the header": Bad(
+        {"t.csv": GOOD.replace(",b", ',"b')}, "a quotation mark that is not closed"
+    ),
+    "a name of two lines": Bad({"t.csv": GOOD.replace(",b", ',"b\nc"')}, "a, b c", {"label": "y"}),
+    "labels of two lines": Bad(csv(label=['"x\ny"', "z"] * 10), "has 2 values, x y, z"),
     "a header alone": Bad({"t.csv": "a,label\n"}, "expected rows, got a header alone"),
     "no such file": Bad({}, "where there is none"),
     "a folder without files": Bad({"t.csv/readme.txt": "x"}, "where there is none"),
@@ -62,6 +68,16 @@ BAD: dict[str, Bad] = {
     "ragged rows": Bad({"t.csv": "a,label\n1,0\n2,1,5\n"}, "Row #3: Expected 2 columns, got 3"),
     "latin-1": Bad({"t.csv": b"a,label,\xe9\n1,0,2\n"}, "t.csv"),
     "latin-1 in a value": Bad({"t.csv": b"a,b,label\n1,\xe9,0\n2,x,1\n"}, "no text in UTF-8"),
+    "semicolons": Bad({"t.csv": GOOD.replace(",", ";")}, "separated by ';', as in a;b;label"),
+    "semicolons and decimal commas": Bad(
+        {"t.csv": "a;label\n1,5;0\n2,5;1\n"}, "separated by ';', as in a;label: save it with"
+    ),
+    "tabs": Bad({"t.csv": GOOD.replace(",", "\t")}, "separated by tabs"),
+    "tabs by its name": Bad(
+        {"t.tsv": GOOD.replace(",", "\t")}, "save it with commas", {"train": "t.tsv"}
+    ),
+    "UTF-16": Bad({"t.csv": GOOD.encode("utf-16")}, "it is in UTF-16 or no text at all"),
+    "a column without a name": Bad(csv(**{"": FLOATS}), "none for column 3: name it"),
     "column names twice": Bad({"t.csv": "a,a,label\n1,2,0\n"}, "got a twice"),
     "a truncated Parquet file": Bad(
         {"t.parquet": b"PAR1abcdef"}, "cannot read", {"train": "t.parquet"}

@@ -10,7 +10,7 @@ from pyarrow import csv, parquet
 
 from lowlevel import experiment
 from lowlevel.config import Config
-from lowlevel.data import Stream, Table, sources
+from lowlevel.data import Stream, Table, csv_files
 from lowlevel.data.settings import DataSettings
 from lowlevel.experiment import streaming, tables
 from lowlevel.likelihoods import LIKELIHOODS
@@ -124,12 +124,15 @@ def test_samples_stand_for_all_rows(folder: pathlib.Path, monkeypatch: pytest.Mo
 def test_a_csv_file_streams_with_kinds_that_fit_all_its_rows(
     suffix: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources, "FIRST_BYTES", 4096)
+    monkeypatch.setattr(csv_files, "BLOCK_BYTES", 4096)
     whole = make_columns(4000)
     late = {"late": np.where(np.arange(4000) < 3000, "1", "2.5"), "word": ["1"] * 3999 + ["x"]}
     empty = pa.array([None] * 3000 + [1.5] * 1000)
     for name, column in {**late, "empty": empty}.items():
         whole = whole.append_column(name, pa.array(column))
+    # As pandas writes an index, and a comma at the end of each line.
+    whole = whole.add_column(0, "", pa.array(range(4000)))
+    whole = whole.append_column("", pa.nulls(4000))
     path = tmp_path / f"rows{suffix}"
     with pa.output_stream(path, compression="detect") as file:
         csv.write_csv(whole, file, csv.WriteOptions(quoting_style="none"))
