@@ -148,10 +148,11 @@ def module_mode(
         for block in work.table.blocks(config, progress.spans(0), progress.longest_span):
             tensors = module_batches.tensors(block)
             run_steps = run_steps or module_training.compile_steps(state, config, tensors)
-            losses = module_training.call_for_all(
+            calls = module_training.call_for_all(
                 run_steps, state, block.epochs, work.batch_size, tensors
             )
-        return float(losses[-1])
+            losses = list(calls)
+        return float(losses[-1][-1])
 
     return run
 

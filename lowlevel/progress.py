@@ -38,11 +38,15 @@ class State:
         model: the mode's model.
         optimizer: the mode's optimizer, with its slots.
         epoch: how many epochs have ended.
+        batch: how many batches of the next one are done.
+        total: of their rows' losses, as the mode sums them.
     """
 
     model: Any
     optimizer: Any
     epoch: int = 0
+    batch: int = 0
+    total: float = 0.0
 
 
 # Sees the records of the epochs since it was last called, and the state as it is now.
@@ -71,6 +75,8 @@ class Progress:
         self.shown = 0
         # An observer, or training itself, may end it before the last epoch.
         self.stopped = False
+        # Sees the state whenever it is whole, within an epoch as well.
+        self.watch: Callable[[State], None] | None = None
         self.start = time.perf_counter()
 
     def next_report(self, epoch: int) -> int:
@@ -91,18 +97,17 @@ class Progress:
             first_epoch = last
 
     def add(self, losses: Collection[float], state: State, last: bool = False) -> None:
-        """Records epochs that have ended, and reports if one is due.
+        """Records epochs that have ended, if any, and reports if one is due.
 
         Args:
-            losses: the mean NLL of each epoch since the last call, at least one; they share the
-              time evenly.
-            state: as it was at the last call; its epoch is moved on.
+            losses: the mean NLL of each epoch since the last call; they share the time evenly.
+            state: its epoch is moved on.
             last: whether training ends with them, before the settings' last epoch.
 
         Raises:
             ValueError: a loss is not finite.
         """
-        seconds = (time.perf_counter() - self.start) / len(losses)
+        seconds = (time.perf_counter() - self.start) / max(1, len(losses))
         due = self.next_report(state.epoch)
         for loss in map(float, losses):
             state.epoch += 1
@@ -113,7 +118,10 @@ class Progress:
             for observe in self.observers:
                 observe(self.history[self.shown :], state)
             self.shown = len(self.history)
-        self.start = time.perf_counter()
+        if len(losses):
+            self.start = time.perf_counter()
+        if self.watch:
+            self.watch(state)
 
 
 def check_finite(nll: float, when: str) -> None:

@@ -66,6 +66,7 @@ def blocks(
     orders_from: Callable[[int], Iterator[np.ndarray]],
     spans: Iterable[range],
     longest: int,
+    rows_done: int = 0,
 ) -> Iterator[Block]:
     """Yields the epochs of a table that is in memory, in blocks.
 
@@ -74,22 +75,33 @@ def blocks(
         orders_from: gives the order of the rows in each epoch, from one on.
         spans: the epochs in turn, counted from 0, in ranges of which no block exceeds one.
         longest: how many epochs a span has at most.
+        rows_done: how many rows of the first epoch are left out; the rest is a block of its own.
     """
     rows = len(columns[0])
     longest = min(longest, max(1, MOST_INDICES // rows))
-    # However many there are, only the next one is looked at.
-    parts = (span[i : i + longest] for span in spans for i in range(0, len(span), longest))
     source: Iterator[np.ndarray] | None = None
 
-    def make(epochs: range) -> Block:
+    def parts() -> Iterator[tuple[range, int]]:
+        """Yields epochs, and how many rows of each are left out."""
+        done = rows_done
+        # However many there are, only the next one is looked at.
+        for span in spans:
+            while span:
+                together = 1 if done else longest
+                yield span[:together], done
+                span, done = span[together:], 0
+
+    def make(part: tuple[range, int]) -> Block:
         nonlocal source
+        epochs, done = part
         source = source or orders_from(epochs.start)
-        made = aligned_empty((longest, rows), np.dtype(np.int32))
+        shape = (1, rows - done) if done else (longest, rows)
+        made = aligned_empty(shape, np.dtype(np.int32))
         for index in range(len(epochs)):
-            made[index] = next(source)
+            made[index] = next(source)[done:]
         return Block(columns, made, len(epochs))
 
-    return ahead(make, parts)
+    return ahead(make, parts())
 
 
 def ahead(make: Callable[[Part], Made], parts: Iterable[Part]) -> Iterator[Made]:

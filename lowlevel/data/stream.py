@@ -1,5 +1,6 @@
 """A table of rows to train on that does not fit into memory: a window of it is, at a time."""
 
+import itertools
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -47,7 +48,11 @@ class Stream:
         return ahead(lambda run: self._file.read([run], columns), runs)
 
     def blocks(
-        self, settings: TrainingSettings, spans: Iterable[range], longest: int
+        self,
+        settings: TrainingSettings,
+        spans: Iterable[range],
+        longest: int,
+        batches_done: int = 0,
     ) -> Iterator[Block]:
         """Yields a run's epochs in blocks, of one window each.
 
@@ -55,6 +60,7 @@ class Stream:
             settings: of which the seed and the batches' size count.
             spans: the epochs in turn, counted from 0.
             longest: as for a `Table`; no block here is longer than an epoch.
+            batches_done: how many of the first epoch's are left out.
 
         Raises:
             ValueError: the rows are to be shuffled in full.
@@ -63,20 +69,24 @@ class Stream:
         windows = make_windows(self.rows, self.row_bytes, settings.batch_size)
         seed = settings.seed
 
-        def make(part: tuple[int, int, list[range]]) -> Block:
-            epoch, number, runs = part
-            order = windows.permutation(seed, epoch, number)
+        def parts() -> Iterator[tuple[int, int, list[range], int]]:
+            """Yields windows, and how many rows of each are left out."""
+            done = batches_done * settings.batch_size
+            for epoch in itertools.chain.from_iterable(spans):
+                for number, runs in enumerate(windows.runs(seed, epoch)):
+                    rows = sum(map(len, runs))
+                    if done < rows:
+                        yield epoch, number, runs, done
+                    done = max(0, done - rows)
+
+        def make(part: tuple[int, int, list[range], int]) -> Block:
+            epoch, number, runs, done = part
+            order = windows.permutation(seed, epoch, number)[done:]
             made = aligned_empty((1, len(order)), np.dtype(np.int32))
             made[0] = order
             return Block(self._file.read(runs), made, 1, ends=number + 1 == windows.count)
 
-        parts = (
-            (epoch, number, runs)
-            for span in spans
-            for epoch in span
-            for number, runs in enumerate(windows.runs(seed, epoch))
-        )
-        return ahead(make, parts)
+        return ahead(make, parts())
 
 
 def check_shuffle(settings: TrainingSettings) -> None:

@@ -90,7 +90,11 @@ class Table:
         return (columns[1:] for columns in self.row_blocks())
 
     def blocks(
-        self, settings: TrainingSettings, spans: Iterable[range], longest: int
+        self,
+        settings: TrainingSettings,
+        spans: Iterable[range],
+        longest: int,
+        batches_done: int = 0,
     ) -> Iterator[Block]:
         """Yields a run's epochs in blocks, of all rows each.
 
@@ -98,13 +102,15 @@ class Table:
             settings: of which the seed counts, and how the rows are shuffled.
             spans: the epochs in turn, counted from 0, in ranges of which no block exceeds one.
             longest: how many epochs a span has at most.
+            batches_done: how many of the first epoch's are left out.
         """
+        done = batches_done * settings.batch_size
         if settings.shuffle in (None, FULL):
             orders_from = functools.partial(orders, settings.seed, self.rows)
         else:
             windows = make_windows(self.rows, self.row_bytes, settings.batch_size)
             orders_from = functools.partial(windows.orders, settings.seed)
-        return blocks(tuple(map(aligned, self.columns)), orders_from, spans, longest)
+        return blocks(tuple(map(aligned, self.columns)), orders_from, spans, longest, done)
 
     @property
     def rows(self) -> int:

@@ -30,3 +30,17 @@ def make_optimizer(
     optimizer = OPTIMIZERS[settings.optimizer](settings)
     optimizer.build(variables)
     return optimizer
+
+
+def kept(optimizer: keras.optimizers.Optimizer, names: Sequence[str]) -> dict[str, keras.Variable]:
+    """Returns what goes from one step to the next, by the names that module mode has for it.
+
+    Args:
+        optimizer: one of the above.
+        names: of the trained variables.
+    """
+    found = {"iterations": optimizer.iterations}
+    for kind in ("momentum", "velocity"):
+        slots = [slot for slot in optimizer.variables if slot.name.endswith(f"_{kind}")]
+        found |= {f"{kind}/{name}": slot for name, slot in zip(names, slots, strict=bool(slots))}
+    return found

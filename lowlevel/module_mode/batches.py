@@ -1,6 +1,6 @@
 """The batches by hand: rows of tensors, gathered inside the compiled loop."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -62,8 +62,30 @@ def cut(orders: tf.Tensor, batch_size: int) -> Rows:
     return Rows(tf.reshape(orders[:, :whole], [-1, batch_size]), orders[:, whole:])
 
 
-def epoch_means(losses: np.ndarray, rows: int, batch_size: int) -> np.ndarray:
-    """Returns the mean over the rows of each epoch, `[epochs]`, of the mean of each step."""
-    weights = sizes(rows, batch_size)
-    by_epoch = losses.astype(np.float64).reshape(-1, len(weights))
-    return np.average(by_epoch, axis=1, weights=weights)
+def epoch_means(
+    losses: np.ndarray, sizes: Sequence[int], batch: int = 0, total: float = 0.0
+) -> tuple[np.ndarray, int, float]:
+    """Returns the mean over the rows of each epoch that ends, and what is left of another.
+
+    The sums are taken step by step, so that their bits do not depend on where calls begin.
+
+    Args:
+        losses: the mean of each step's rows, `[steps]`.
+        sizes: the rows of each step of an epoch.
+        batch: how many steps of the first epoch are done.
+        total: of the losses of their rows.
+
+    Returns:
+        The means, `[epochs]`; and batch and total of the epoch after these.
+    """
+    steps = len(sizes)
+    places = np.arange(batch, batch + len(losses))
+    summands = losses.astype(np.float64) * np.take(sizes, places % steps)
+    done = np.zeros(batch)
+    # The last step that is done stands for all of them.
+    done[-1:] = total
+    summands = np.concatenate([done, summands])
+    ended, left = divmod(len(summands), steps)
+    whole, rest = np.split(summands, [ended * steps])
+    means = np.cumsum(whole.reshape(ended, steps), axis=1)[:, -1] / sum(sizes)
+    return means, left, float(np.cumsum(rest)[-1]) if left else 0.0

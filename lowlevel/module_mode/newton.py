@@ -105,6 +105,11 @@ class Newton(tf.Module):
         self.value = tf.Variable(infinity, trainable=False, name="value")
         self.nll = tf.Variable(infinity, trainable=False, name="nll")
 
+    def kept(self, names: Sequence[str]) -> dict[str, tf.Variable]:
+        """Returns what goes from one pass to the next, by name."""
+        kept = (self.point, self.step, self.value, self.nll)
+        return {f"newton/{variable.name.split(':')[0]}": variable for variable in kept}
+
     @property
     def started(self) -> bool:
         """Whether there has been a pass."""
@@ -177,10 +182,10 @@ def train(state: State, config: Config, table: Rows, progress: Progress) -> None
     optimizer = state.optimizer
     if not optimizer.started:
         optimizer.point.assign(first_point(problem, state.model))
-    for number in range(1, config.epochs - state.epoch + 1):
+    for number in range(state.epoch + 1, config.epochs + 1):
         found = problem.at(optimizer.candidate)
         ended = optimizer.update(found)
-        late = number >= PATIENCE or state.epoch + 1 == config.epochs
+        late = number >= PATIENCE or number == config.epochs
         if found.spectrum:
             ways = [optimizer.step.numpy(), optimizer.point.numpy()] if late and not ended else []
             problem.check(found.spectrum, ways)

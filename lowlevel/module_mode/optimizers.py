@@ -23,6 +23,14 @@ class Optimizer(tf.Module):
             for variable in self.trained
         )
 
+    def kept(self, names: Sequence[str]) -> dict[str, tf.Variable]:
+        """Returns what goes from one step to the next, by name.
+
+        Args:
+            names: of the trained variables.
+        """
+        return {}
+
     def apply(self, gradients: Sequence[tf.Tensor | None]) -> None:
         """Updates the variables by one step.
 
@@ -72,6 +80,10 @@ class Momentum(Optimizer):
         self.momentum = tf.cast(momentum, self.learning_rate.dtype)
         self.steps = self.slots("momentum")
 
+    def kept(self, names: Sequence[str]) -> dict[str, tf.Variable]:
+        """Returns the last step of each."""
+        return by_name("momentum", names, self.steps)
+
     def update(self, gradients: Sequence[tf.Tensor]) -> None:
         """Updates the variables by one step."""
         for variable, step, gradient in zip(self.trained, self.steps, gradients, strict=True):
@@ -102,6 +114,14 @@ class Adam(Optimizer):
         self.momentums = self.slots("momentum")
         self.velocities = self.slots("velocity")
 
+    def kept(self, names: Sequence[str]) -> dict[str, tf.Variable]:
+        """Returns how many steps there were, and the moments of each."""
+        return {
+            "iterations": self.iterations,
+            **by_name("momentum", names, self.momentums),
+            **by_name("velocity", names, self.velocities),
+        }
+
     def update(self, gradients: Sequence[tf.Tensor]) -> None:
         """Updates the variables by one step."""
         dtype = self.learning_rate.dtype
@@ -118,6 +138,13 @@ class Adam(Optimizer):
             momentum.assign_add((gradient - momentum) * (1 - self.beta_1))
             velocity.assign_add((tf.square(gradient) - velocity) * (1 - self.beta_2))
             variable.assign_sub(momentum * rate / (tf.sqrt(velocity) + self.epsilon))
+
+
+def by_name(
+    kind: str, names: Sequence[str], variables: Sequence[tf.Variable]
+) -> dict[str, tf.Variable]:
+    """Returns one kind of variables by the names of those that they belong to."""
+    return {f"{kind}/{name}": variable for name, variable in zip(names, variables, strict=True)}
 
 
 OPTIMIZERS: dict[str, Callable[[TrainingSettings, Sequence[tf.Variable]], Optimizer]] = {

@@ -1,6 +1,6 @@
 """Training by hand: a compiled loop over batches, from one report to the next."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -50,20 +50,20 @@ def train(state: State, config: Config, table: data.Rows, progress: Progress) ->
         newton.train(state, config, table, progress)
         return
     batch_size = min(config.batch_size, table.rows)
+    sizes = batches.sizes(table.rows, batch_size)
     compiled: dict[int, Callable[..., tf.Tensor]] = {}
-    losses: list[np.ndarray] = []
     spans = progress.spans(state.epoch)
-    for block in table.blocks(config, spans, progress.longest_span):
+    for block in table.blocks(config, spans, progress.longest_span, state.batch):
         tensors = batches.tensors(block)
         rows = block.orders.shape[1]
-        # An epoch's last block may be shorter than the others.
+        # An epoch's last block may be shorter than the others, and a run's first one.
         if rows not in compiled:
             compiled[rows] = compile_steps(state, config, tensors)
-        losses.append(call_for_all(compiled[rows], state, block.epochs, batch_size, tensors))
-        if block.ends:
-            means = batches.epoch_means(np.concatenate(losses), table.rows, batch_size)
+        for losses in call_for_all(compiled[rows], state, block.epochs, batch_size, tensors):
+            means, state.batch, state.total = batches.epoch_means(
+                losses, sizes, state.batch, state.total
+            )
             progress.add(means, state)
-            losses.clear()
         if progress.stopped:
             break
 
@@ -112,17 +112,15 @@ def call_for_all(
     epochs: int,
     batch_size: int,
     tensors: Sequence[tf.Tensor],
-) -> np.ndarray:
-    """Trains for a block's epochs, in calls short enough for Ctrl-C; returns each step's loss."""
+) -> Iterator[np.ndarray]:
+    """Trains for a block's epochs, in calls short enough for Ctrl-C; yields each step's loss."""
     steps = epochs * len(batches.sizes(tensors[0].shape[1], batch_size))
     weights = sum(variable.shape.num_elements() for variable in state.model.trainable_variables)
     most = steps_per_call(batch_size, weights)
-    found = []
     for first in range(0, steps, most):
         last = min(first + most, steps)
         losses = run_steps(tf.constant(first), tf.constant(last), *tensors)
-        found.append(losses.numpy()[first:last])
-    return np.concatenate(found)
+        yield losses.numpy()[first:last]
 
 
 def named_weights(model: CustomModel, trainable_only: bool = False) -> dict[str, np.ndarray]:
@@ -130,14 +128,29 @@ def named_weights(model: CustomModel, trainable_only: bool = False) -> dict[str,
 
     A whole number is a layer's state, such as a count for its random numbers, and no weight.
     """
+    return {
+        name: variable.numpy()
+        for name, variable in model_variables(model).items()
+        if variable.dtype.is_floating and (variable.trainable or not trainable_only)
+    }
+
+
+def named_variables(state: State) -> dict[str, tf.Variable]:
+    """Returns all that training changes, by names that both modes share."""
+    found = model_variables(state.model)
+    names = {id(variable): name for name, variable in found.items()}
+    trained = [names[id(variable)] for variable in state.model.trainable_variables]
+    return {**found, **state.optimizer.kept(trained)}
+
+
+def model_variables(model: CustomModel) -> dict[str, tf.Variable]:
+    """Returns every variable of the model by name, `layer/variable`, first layer first."""
     layers = (*(model.nn_block.layers if model.nn_block else ()), model.logistic)
     return {
-        f"{layer.name}/{name}": value.numpy()
+        f"{layer.name}/{name}": value
         for layer in layers
         for name, value in vars(layer).items()
         if isinstance(value, tf.Variable)
-        and value.dtype.is_floating
-        and (value.trainable or not trainable_only)
     }
 
 

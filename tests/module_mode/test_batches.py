@@ -53,7 +53,21 @@ def test_a_short_last_batch_counts_by_its_rows() -> None:
     losses = np.array([1.0, 2.0, 8.0, 0.0, 0.0, 5.0], np.float32)
     assert batches.sizes(10, 4) == [4, 4, 2]
     expected = [(4 + 8 + 16) / 10, 10 / 10]
-    np.testing.assert_allclose(batches.epoch_means(losses, 10, 4), expected, rtol=1e-15)
+    means, batch, total = batches.epoch_means(losses, [4, 4, 2])
+    np.testing.assert_allclose(means, expected, rtol=1e-15)
+    assert (batch, total) == (0, 0)
+
+
+@pytest.mark.parametrize("cuts", [[1], [3, 4, 8], [2, 2, 7], [9]])
+def test_means_have_the_same_bits_wherever_calls_begin(cuts: list[int]) -> None:
+    losses = np.random.default_rng(0).uniform(size=9).astype(np.float32)
+    expected, _, _ = batches.epoch_means(losses, [4, 4, 2])
+    found, batch, total = [], 0, 0.0
+    for part in np.split(losses, cuts):
+        means, batch, total = batches.epoch_means(part, [4, 4, 2], batch, total)
+        found += means.tolist()
+    assert found == expected.tolist()
+    assert (batch, total) == (0, 0)
 
 
 def test_tensors_share_the_memory_of_a_block() -> None:
