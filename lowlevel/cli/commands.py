@@ -101,7 +101,7 @@ def conclude(call: Call, mode: str, name: str, run: "Run", found: "Tables") -> R
         metrics["judged"] = {part: judgements.as_dict(one) for part, one in judged.items()}
     known = original_scale.of_run(run, found)
     output.show_coefficients(name, known)
-    schema = found.encoder.schema.to_json() if found.encoder else ""
+    schema = found.encoder.schema.to_json()
     table = [known.head, *map(dataclasses.astuple, known.rows)] if known.rows else []
     return Results(run.config, run.history, metrics, run.weights, schema, table)
 

@@ -1,16 +1,19 @@
 """Files of rows: CSV and Parquet, one or many, and frames, read by pyarrow into one table."""
 
+import contextlib
 import pathlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lowlevel.errors import in_one_line, shortened
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pyarrow import csv
 
-_SUFFIXES = (".csv", ".csv.gz", ".parquet", ".pq")
+PARQUET = (".parquet", ".pq")
+_SUFFIXES = (".csv", ".csv.gz", *PARQUET)
 # What stands for a missing value in a CSV file, beside an empty field.
 MISSING = ("NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "#N/A", "?")
 
@@ -53,25 +56,38 @@ def paths(given: str, what: str) -> list[pathlib.Path]:
 
 def _read_file(path: pathlib.Path, what: str) -> "pa.Table":
     """Returns one file's rows."""
-    import pyarrow as pa
     from pyarrow import parquet
+
+    with refusing(path, what):
+        table = parquet.read_table(path) if path.name.endswith(PARQUET) else _read_csv(path)
+        # Names that are not in UTF-8 fail here.
+        table.column_names  # noqa: B018
+    return _checked(table, what, f"{path}: ")
+
+
+@contextlib.contextmanager
+def refusing(path: pathlib.Path, what: str) -> Iterator[None]:
+    """Raises ValueError, one line, for a file that is not to be read, or cannot be."""
+    import pyarrow as pa
 
     if not path.name.endswith(_SUFFIXES):
         raise ValueError(f"{what}: expected a file that ends in .csv or .parquet, got {path}")
     try:
         if path.stat().st_size == 0:
             raise ValueError(f"{what}: {path} is empty: give a file with a header and rows")
-        if path.name.endswith((".parquet", ".pq")):
-            table = parquet.read_table(path)
-        else:
-            table = _read_csv(path)
-        # Names that are not in UTF-8 fail here.
-        table.column_names  # noqa: B018
-    except pa.ArrowException as error:
+        yield
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{what}: cannot read {path}: {_cause(error)}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{what}: cannot read {path}: {_cause(error)}") from error
-    return _checked(table, what, f"{path}: ")
+
+
+def csv_options(**options: Any) -> "csv.ConvertOptions":
+    """Returns how the values of a CSV file are read, with further options of pyarrow's."""
+    from pyarrow import csv
+
+    missing = ["", *MISSING]
+    return csv.ConvertOptions(
+        null_values=missing, strings_can_be_null=True, quoted_strings_can_be_null=True, **options
+    )
 
 
 def _read_csv(path: pathlib.Path) -> "pa.Table":
@@ -79,9 +95,7 @@ def _read_csv(path: pathlib.Path) -> "pa.Table":
     import pyarrow as pa
     from pyarrow import csv
 
-    convert = csv.ConvertOptions(
-        null_values=["", *MISSING], strings_can_be_null=True, quoted_strings_can_be_null=True
-    )
+    convert = csv_options()
     try:
         return csv.read_csv(path, convert_options=convert)
     except pa.ArrowInvalid:

@@ -10,11 +10,11 @@ import numpy as np
 from lowlevel import startup
 from lowlevel.config import Config
 from lowlevel.data import Table, files, german_credit, schema, tfds_tables
-from lowlevel.data.columns import NUMBER, kind_of, numbers
+from lowlevel.data.columns import BLOCK_ROWS, NUMBER, kind_of, numbers
 from lowlevel.data.labels import labels, settle_positive
 from lowlevel.data.settings import BALANCED, DataSettings
 from lowlevel.data.splits import hold_out
-from lowlevel.experiment.encoder import Encoder, encode
+from lowlevel.encoder import Encoder, encode, of_numbers
 from lowlevel.likelihoods import Likelihood, loading
 
 if TYPE_CHECKING:
@@ -28,17 +28,20 @@ class Tables(NamedTuple):
         train: the rows to train on, weighted by class if that was asked for.
         test: the rows held out; None where there are none.
         plain: the rows to train on with their own weights, to judge by.
-        encoder: what made features of a table's columns; None for the German credit table.
+        encoder: what made features of a table's columns.
         unknown: how many rows held out have a level that the training rows lack, by column.
         name: of the table.
+        raw: up to `BLOCK_ROWS` rows as they were given, of those held out, or else of those
+            trained on: an exported model is tried on them.
     """
 
     train: Table
     test: Table | None
     plain: Table
-    encoder: Encoder | None
+    encoder: Encoder
     unknown: dict[str, int]
     name: str
+    raw: "pa.Table"
 
 
 def load(
@@ -91,7 +94,8 @@ def load(
     tested, unknown = (None, {}) if held is None else table_of(encoder, held, "test")
     weighted = with_class_weight(plain, settings.class_weight)
     name = settings.train or settings.dataset or "table"
-    return Tables(weighted, tested, plain, encoder, unknown, name)
+    raw = first_rows(given if held is None else held)
+    return Tables(weighted, tested, plain, encoder, unknown, name, raw)
 
 
 def read_tables(
@@ -128,6 +132,11 @@ def table_of(encoder: Encoder, given: "pa.Table", what: str) -> tuple[Table, dic
             weight = numbers(given, found.weight)
         y = labels(given, found.label, found.positive, found.label_values)
         return Table(features, y, weight, tuple(found.features)), unknown
+
+
+def first_rows(given: "pa.Table") -> "pa.Table":
+    """Returns a copy of a table's first `BLOCK_ROWS` rows, which keeps none of the others alive."""
+    return given.take(np.arange(min(given.num_rows, BLOCK_ROWS)))
 
 
 def with_class_weight(table: Table, given: str) -> Table:
@@ -169,7 +178,12 @@ def _german_credit(settings: DataSettings, config: Config, dtype: str, data_dir:
         parts = hold_out(whole.labels, settings.holdout, config.seed)
         whole, test = (whole.rows_at(part) for part in parts)
     weighted = with_class_weight(whole, settings.class_weight)
-    return Tables(weighted, test, whole, None, {}, german_credit.NAME)
+    import pyarrow as pa
+
+    tried = whole if test is None else test
+    raw = pa.table(dict(zip(tried.names, tried.features.T, strict=True)))
+    encoder = of_numbers(tried.names, german_credit.LABEL, dtype)
+    return Tables(weighted, test, whole, encoder, {}, german_credit.NAME, raw)
 
 
 @contextlib.contextmanager

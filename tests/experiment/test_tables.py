@@ -11,8 +11,8 @@ from sklearn.preprocessing import OneHotEncoder
 from lowlevel.config import Config
 from lowlevel.data.schema import learn
 from lowlevel.data.settings import DataSettings
+from lowlevel.encoder import Encoder, encode
 from lowlevel.experiment import tables
-from lowlevel.experiment.encoder import Encoder, encode
 from lowlevel.likelihoods import LIKELIHOODS
 
 RANDOM = np.random.default_rng(0)

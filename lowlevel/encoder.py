@@ -1,6 +1,6 @@
 """The encoder: from a table's columns to a model's features, in training and in serving."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from lowlevel.data.columns import (
     BLOCK_ROWS,
+    NO_TEXT,
     NOTHING,
     NUMBER,
     TEXT,
@@ -17,6 +18,7 @@ from lowlevel.data.columns import (
     texts,
 )
 from lowlevel.data.schema import Column, Schema
+from lowlevel.data.settings import REFUSE
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 class Encoder(tf.Module):
     """Makes features of columns as a schema says; the one implementation that there is.
 
-    Numbers are handled in float64 and rounded once, at the end.
+    Numbers are handled in float64 and rounded once, at the end. A missing value that the schema has
+    no place for is NaN in all features of its column.
     """
 
     def __init__(self, schema: Schema, dtype: str, name: str = "encoder") -> None:
@@ -51,7 +54,11 @@ class Encoder(tf.Module):
         """Returns the features of one column, `[n, features of it]`."""
         if column.kind != NUMBER:
             levels = tf.constant(column.levels[1:], tf.string)
-            return tf.cast(values[:, None] == levels, self.dtype)
+            indicators = tf.cast(values[:, None] == levels, self.dtype)
+            if self.schema.missing != REFUSE:
+                return indicators
+            # Not 0 in all, as a level that is not known is: nobody asked for that.
+            return tf.where(values[:, None] == NO_TEXT, tf.cast(np.nan, self.dtype), indicators)
         missing = tf.math.is_nan(values)
         fill = np.nan if column.fill is None else column.fill
         filled = tf.where(missing, tf.constant(fill, tf.float64), values)
@@ -59,6 +66,12 @@ class Encoder(tf.Module):
         if column.indicates:
             parts.append(tf.cast(missing, self.dtype))
         return tf.stack(parts, axis=1)
+
+
+def of_numbers(names: Sequence[str], label: str, dtype: str) -> Encoder:
+    """Returns the encoder of columns of numbers, each of which is a feature as it is."""
+    columns = tuple(Column(name, NUMBER) for name in names)
+    return Encoder(Schema(columns, label), dtype)
 
 
 def encode(encoder: Encoder, table: "pa.Table") -> tuple[np.ndarray, dict[str, int]]:
@@ -102,7 +115,7 @@ def check(schema: Schema, table: "pa.Table") -> None:
             raise ValueError(f"expected {column.name} to be of {column.kind}s, got {kind}")
         # A number is refused where it is filled; a missing text would be a level not known.
         absent = count_missing(table, column.name) if column.kind == TEXT else 0
-        if absent and schema.missing == "refuse":
+        if absent and schema.missing == REFUSE:
             raise ValueError(
                 f"missing values, {absent} in {column.name}: fill them, or train with "
                 "--missing=mean or --missing=indicator"
