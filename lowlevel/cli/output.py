@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from lowlevel.experiment.original_scale import Coefficients
     from lowlevel.experiment.tables import Tables
     from lowlevel.judging import Judgement
+    from lowlevel.serving.exporting import Exported
 
 
 def show_epoch(epochs: Sequence[Epoch], state: State) -> None:
@@ -90,6 +91,17 @@ def show_trained(mode: str, run: "Run") -> None:
             f"{name}: worse than a guess, since predicting the mean label for every row scores an "
             f"nll of {base:.6f}; standardize, train longer, or change learning_rate"
         )
+
+
+def show_export(name: str, exported: "Exported", held_out: bool) -> None:
+    """Prints what was written for other programs, and how a fresh process found it to score."""
+    of = f"{name}, " if name else ""
+    models = " and ".join(exported.ulp)
+    kind = "held out" if held_out else "trained on"
+    print(
+        f"{of}exported: {models}; loaded in a fresh process, {exported.rows} rows {kind} score as "
+        f"the run has them, to {max(exported.ulp.values()):g} ulp"
+    )
 
 
 def show_comparison_head() -> None:

@@ -34,6 +34,7 @@ def blocks(
         ValueError: one line that names the file, and the column or the row.
     """
     names = [column.name for column in columns]
+    parts: Iterable[pa.Table]
     if isinstance(given, (str, pathlib.Path)):
         paths = files.paths(str(given), what)
         there = {path: _column_names(path, what) for path in paths}
@@ -42,7 +43,7 @@ def blocks(
     else:
         table = files.read(given, what)
         surplus = _surplus(table.column_names, names, f"{what}: ")
-        parts = iter([table.select(names)])
+        parts = [table.select(names)]
     others = tuple(dict.fromkeys(surplus))
     for block in in_blocks(parts):
         yield block, others
@@ -134,9 +135,7 @@ def _typed(part: "pa.Table", columns: Sequence[Column], first: int, place: str) 
     return pa.table(made, names=[column.name for column in columns])
 
 
-def _numbers(
-    texts: "pa.ChunkedArray", name: str, first: int, place: str
-) -> "pa.ChunkedArray":
+def _numbers(texts: "pa.ChunkedArray", name: str, first: int, place: str) -> "pa.ChunkedArray":
     """Returns texts as float64; raises ValueError, which names the row, for one that is none."""
     import pyarrow as pa
     from pyarrow import compute
@@ -167,7 +166,7 @@ def _is_number(text: str | None) -> bool:
     return True
 
 
-def _surplus(there: Sequence[str], names: Sequence[str], place: str) -> tuple[str, ...]:
+def _surplus(there: Sequence[str], names: Sequence[str], place: str) -> list[str]:
     """Returns the columns that are not wanted; raises ValueError if one that is is missing."""
     missing = [name for name in names if name not in there]
     if missing:
@@ -178,4 +177,4 @@ def _surplus(there: Sequence[str], names: Sequence[str], place: str) -> tuple[st
     twice = [name for name in names if list(there).count(name) > 1]
     if twice:
         raise ValueError(f"{place}expected columns of different names, got {twice[0]} twice")
-    return tuple(name for name in there if name not in names)
+    return [name for name in there if name not in names]
