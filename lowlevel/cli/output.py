@@ -96,11 +96,11 @@ def show_trained(mode: str, run: "Run") -> None:
 def show_export(name: str, exported: "Exported", held_out: bool) -> None:
     """Prints what was written for other programs, and how a fresh process found it to score."""
     of = f"{name}, " if name else ""
-    models = " and ".join(exported.ulp)
     kind = "held out" if held_out else "trained on"
+    found = ", ".join(f"{ulp:g} in {name}" for name, ulp in exported.ulp.items())
     print(
-        f"{of}exported: {models}; loaded in a fresh process, {exported.rows} rows {kind} score as "
-        f"the run has them, to {max(exported.ulp.values()):g} ulp"
+        f"{of}exported, and loaded in a fresh process: the largest difference from the run's own "
+        f"scores of {exported.rows} rows {kind}, in ulp: {found}"
     )
 
 

@@ -22,8 +22,8 @@ class Exported(NamedTuple):
     Attributes:
         about: what a manifest says of it.
         rows: how many rows were scored in a fresh process.
-        ulp: the largest difference from the run's own scores, in units in the last place of those,
-            by what was loaded.
+        ulp: the largest difference from the run's own scores, in units in the last place of those:
+            of `predict`, and of each model by its path as any program would load it.
     """
 
     about: dict[str, Any]

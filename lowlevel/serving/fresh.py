@@ -11,9 +11,12 @@ from lowlevel.encoder import raw
 from lowlevel.serving.scoring import SavedScorer
 from lowlevel.storage.contents import KERAS_MODEL, SAVED_MODEL
 
+# The name of a run's scores as its loaded model gives them here.
+PREDICT = "predict"
+
 
 def main(folder: str, schema: str, rows: str, scores: str) -> None:
-    """Writes scores, `[rows]` by model.
+    """Writes scores, `[rows]`, of each model by its path, and as `predict` gives them.
 
     Args:
         folder: of the models.
@@ -23,7 +26,8 @@ def main(folder: str, schema: str, rows: str, scores: str) -> None:
     """
     known = Schema.from_json(pathlib.Path(schema).read_text())
     columns = raw(known, feather.read_table(rows))
-    found = {SAVED_MODEL: SavedScorer(pathlib.Path(folder, SAVED_MODEL), known).score(columns)}
+    saved = SavedScorer(pathlib.Path(folder, SAVED_MODEL), known)
+    found = {PREDICT: saved.score(columns), SAVED_MODEL: saved.served(columns)}
     if pathlib.Path(folder, KERAS_MODEL).exists():
         from lowlevel.keras_mode.saving import load_model
 

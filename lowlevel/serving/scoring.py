@@ -43,7 +43,12 @@ class SavedScorer:
         self._names = input_names(schema)
 
     def score(self, columns: Mapping[str, tf.Tensor]) -> np.ndarray:
-        """Returns the scores `[n]` of columns `[n]`, float64 or string, by name."""
+        """Returns the scores `[n]` of columns `[n]`, float64 or string, by name: the run's bits."""
+        with _one_by_one():
+            return self.served(columns)
+
+    def served(self, columns: Mapping[str, tf.Tensor]) -> np.ndarray:
+        """Returns the same as TensorFlow gives them to any program."""
         inputs = {self._names[name]: values for name, values in columns.items()}
         return self._function(**inputs)["score"].numpy()
 
@@ -100,6 +105,22 @@ class Predictor:
                 raise ValueError(f"{place}{error}") from error
             yield Predictions(self._scorer.score(raw(self.schema, table)), unknown, ignored)
             first += table.num_rows
+
+
+@contextlib.contextmanager
+def _one_by_one() -> Iterator[None]:
+    """Has TensorFlow run operations as a model has them, which rounds as in training.
+
+    By itself it would make one of a product and the bias after it, in float32, with other last
+    digits.
+    """
+    options = tf.config.optimizer
+    before = options.get_experimental_options().get("remapping", True)
+    options.set_experimental_options({"remapping": False})
+    try:
+        yield
+    finally:
+        options.set_experimental_options({"remapping": before})
 
 
 @contextlib.contextmanager

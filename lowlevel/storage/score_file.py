@@ -65,14 +65,20 @@ def writing(file: IO[bytes], suffix: str) -> Iterator[Callable[[np.ndarray], Non
     import pyarrow as pa
     from pyarrow import csv, parquet
 
-    make = {".csv": csv.CSVWriter, ".parquet": parquet.ParquetWriter}[suffix]
+    def make(schema: pa.Schema) -> Any:
+        if suffix == ".parquet":
+            return parquet.ParquetWriter(file, schema)
+        # pyarrow would put the name in quotes.
+        file.write(f"{SCORE}\n".encode())
+        return csv.CSVWriter(file, schema, write_options=csv.WriteOptions(include_header=False))
+
     with contextlib.ExitStack() as stack:
         writer: Any = None
 
         def write(scores: np.ndarray) -> None:
             nonlocal writer
             table = pa.table({SCORE: scores})
-            writer = writer or stack.enter_context(make(file, table.schema))
+            writer = writer or stack.enter_context(make(table.schema))
             writer.write_table(table)
 
         yield write
