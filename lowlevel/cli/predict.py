@@ -24,16 +24,16 @@ def execute(call: Call) -> int:
     """
     if call.output:
         score_file.check(call.output, call.overwrite)
-    manifest.read(call.model)
+    about = manifest.read(call.model)
     trained = json.loads((pathlib.Path(call.model).expanduser() / CONFIG).read_text())
     startup.import_tensorflow()
     # As many as the run had, since the last bits depend on it.
     startup.start_devices(call.config.threads or trained["threads"])
     from tqdm import tqdm
 
-    from lowlevel import serving
+    from lowlevel.serving import loading
 
-    predictor = serving.load(call.model)
+    predictor = loading.opened(call.model, about)
     rows, unknown, ignored = 0, Counter[str](), tuple[str, ...]()
     shown = tqdm(desc="rows", unit="", unit_scale=True, leave=False, disable=None)
     with shown, _opened(call.output) as write:

@@ -37,8 +37,8 @@ def read(given: Any, what: str = "train") -> "pa.Table":
 
 def paths(given: str, what: str) -> list[pathlib.Path]:
     """Returns the files that a path, a folder or a glob names, sorted."""
-    path = pathlib.Path(given).expanduser()
     try:
+        path = pathlib.Path(given).expanduser()
         if path.is_dir():
             found = [p for p in path.iterdir() if p.name.endswith(_SUFFIXES) and p.is_file()]
         elif path.exists():
@@ -46,8 +46,9 @@ def paths(given: str, what: str) -> list[pathlib.Path]:
         else:
             root = pathlib.Path(path.anchor)
             found = [p for p in root.glob(str(path.relative_to(root))) if p.is_file()]
-    except OSError as error:
-        raise ValueError(f"{what}: cannot read {given}: {error.strerror}") from error
+    # A RuntimeError is expanduser's, of a ~ that is nobody's.
+    except (OSError, RuntimeError) as error:
+        raise ValueError(f"{what}: cannot read {shortened(given)}: {_cause(error)}") from error
     if not found:
         kinds = "a CSV or Parquet file, a folder of them, or a glob"
         raise ValueError(f"{what}: expected {kinds}, got {shortened(given)}, where there is none")

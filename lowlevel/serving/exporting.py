@@ -49,15 +49,8 @@ def export(mode: str, run: Run, found: Tables, folder: pathlib.Path) -> Exported
         ValueError: it cannot be written or loaded, or scores otherwise than the run does.
     """
     write(mode, run.model, found.encoder, folder)
-    schema = found.encoder.schema
-    names = input_names(schema)
-    about = {
-        "tensorflow": tf.__version__,
-        "columns": [
-            {"name": c.name, "kind": c.kind, "input": names[c.name]} for c in schema.columns
-        ],
-    }
-    return Exported(about, found.raw.num_rows, verify(run, found.encoder, found.raw, folder))
+    ulp = verify(run, found.encoder, found.raw, folder)
+    return Exported(about(found.encoder), found.raw.num_rows, ulp)
 
 
 def write(mode: str, model: Any, encoder: Encoder, folder: pathlib.Path) -> None:
@@ -70,3 +63,13 @@ def write(mode: str, model: Any, encoder: Encoder, folder: pathlib.Path) -> None
         from lowlevel.keras_mode.raw_columns import RawColumnsModel
 
         RawColumnsModel(encoder, model).save(folder / KERAS_MODEL)
+
+
+def about(encoder: Encoder) -> dict[str, Any]:
+    """Returns what a manifest says of a model: what it takes, and of which TensorFlow it is."""
+    names = input_names(encoder.schema)
+    columns = [
+        {"name": column.name, "kind": column.kind, "input": names[column.name]}
+        for column in encoder.schema.columns
+    ]
+    return {"tensorflow": tf.__version__, "columns": columns}

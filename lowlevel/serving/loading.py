@@ -3,6 +3,8 @@
 import json
 import os
 import pathlib
+from collections.abc import Mapping
+from typing import Any
 
 import tensorflow as tf
 
@@ -23,7 +25,11 @@ def load(folder: str | os.PathLike[str]) -> Predictor:
         ValueError: one line: it is no run's folder, that of another version, damaged, or without a
             model.
     """
-    about = manifest.read(folder)
+    return opened(folder, manifest.read(folder))
+
+
+def opened(folder: str | os.PathLike[str], about: Mapping[str, Any]) -> Predictor:
+    """Returns the same of a folder whose manifest has been read."""
     path = pathlib.Path(folder).expanduser()
     if f"{SAVED_MODEL}/saved_model.pb" not in about["files"]:
         raise ValueError(f"model: {folder} holds no {SAVED_MODEL}: train with --export")

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lowlevel.config import TRAINING_MODES
+from lowlevel.errors import shortened
 from lowlevel.version import VERSION
 
 MANIFEST = "manifest.json"
@@ -60,7 +61,7 @@ def read(folder: str | os.PathLike[str]) -> dict[str, Any]:
     # A RuntimeError is expanduser's, of a ~ that is nobody's.
     except (OSError, RuntimeError) as error:
         cause = error.strerror if isinstance(error, OSError) else error
-        raise ValueError(f"model: cannot read {folder} ({cause})") from error
+        raise ValueError(shortened(f"model: cannot read {folder} ({cause})")) from error
     return found
 
 

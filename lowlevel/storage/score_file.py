@@ -1,6 +1,7 @@
 """A file of scores, one a row: it appears whole, or not at all."""
 
 import contextlib
+import errno
 import os
 import pathlib
 import tempfile
@@ -18,10 +19,10 @@ _SUFFIXES = (".csv", ".parquet")
 
 def check(path: str, overwrite: bool) -> None:
     """Raises ValueError unless a file of scores can be written, and stands in nobody's way."""
-    target = pathlib.Path(path).expanduser()
-    if target.suffix not in _SUFFIXES:
+    if pathlib.Path(path).suffix not in _SUFFIXES:
         raise ValueError(f"output: expected a file that ends in .csv or .parquet, got {path}")
     with _refusing(path):
+        target = _target(path)
         if target.is_dir():
             raise IsADirectoryError("a folder is in its place")
         if target.exists() and not overwrite:
@@ -40,8 +41,8 @@ def opened(path: str) -> Iterator[Callable[[np.ndarray], None]]:
     Raises:
         ValueError: it cannot be written.
     """
-    target = pathlib.Path(path).expanduser().resolve()
     with _refusing(path):
+        target = _target(path)
         handle, name = tempfile.mkstemp(target.suffix, ".lowlevel-", target.parent)
         partial = pathlib.Path(name)
         try:
@@ -89,9 +90,17 @@ def _refusing(path: str) -> Iterator[None]:
     """Turns what the system says of a file into ValueError."""
     try:
         yield
-    # A RuntimeError is expanduser's, of a ~ that is nobody's.
-    except (OSError, RuntimeError) as error:
-        cause = getattr(error, "strerror", None) or in_one_line(error)
+    except OSError as error:
+        cause = error.strerror or in_one_line(error)
         raise ValueError(
             f"output: expected a file that can be written, got {path} ({cause})"
         ) from error
+
+
+def _target(path: str) -> pathlib.Path:
+    """Returns a file's path, without ~ and symbolic links."""
+    try:
+        return pathlib.Path(path).expanduser().resolve()
+    # Of a ~ that is nobody's, or of links in a circle.
+    except RuntimeError as error:
+        raise OSError(errno.ENOENT, str(error)) from error
