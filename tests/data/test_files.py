@@ -68,7 +68,7 @@ def test_what_is_in_memory_is_taken_as_it_is(given: object) -> None:
 
 
 def test_a_home_of_nobody_is_a_clear_line() -> None:
-    with pytest.raises(ValueError, match="^train: cannot read ~nobody_of_this_name/a.csv: "):
+    with pytest.raises(ValueError, match=r"^train: cannot read ~nobody_of_this_name/a\.csv: "):
         files.read("~nobody_of_this_name/a.csv")
 
 

@@ -61,7 +61,7 @@ def test_checking_leaves_nothing_behind(tmp_path: pathlib.Path) -> None:
         ("there.csv", "which is there: name another, or replace it with --overwrite"),
         ("folder.csv", "a folder is in its place"),
         ("no/scores.csv", "No such file or directory"),
-        ("~nobody_of_this_name/scores.csv", "output: expected a file that can be written"),
+        ("~nobody_of_this_name/scores.csv", "home directory"),
     ],
 )
 def test_a_file_that_will_not_do_gets_one_clear_line(
