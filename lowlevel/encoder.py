@@ -1,6 +1,7 @@
 """The encoder: from a table's columns to a model's features, in training and in serving."""
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+# Columns of numbers that are handled at once.
+TOGETHER = 64
+
+
 class Encoder(tf.Module):
     """Makes features of columns as a schema says; the one implementation that there is.
 
@@ -39,7 +44,12 @@ class Encoder(tf.Module):
 
     def __call__(self, columns: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Returns features `[n, features]` for columns `[n]`, float64 or string, by name."""
-        parts = [self._encoded(column, columns[column.name]) for column in self.schema.columns]
+        parts = [
+            self._numbers(run, tf.stack([columns[column.name] for column in run], axis=1))
+            if run[0].kind == NUMBER
+            else self._indicators(run[0], columns[run[0].name])
+            for run in _runs(self.schema.columns)
+        ]
         return tf.concat(parts, axis=1)
 
     def unknown(self, columns: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -50,22 +60,39 @@ class Encoder(tf.Module):
             if column.kind != NUMBER
         }
 
-    def _encoded(self, column: Column, values: tf.Tensor) -> tf.Tensor:
-        """Returns the features of one column, `[n, features of it]`."""
-        if column.kind != NUMBER:
-            levels = tf.constant(column.levels[1:], tf.string)
-            indicators = tf.cast(values[:, None] == levels, self.dtype)
-            if self.schema.missing != REFUSE:
-                return indicators
-            # Not 0 in all, as a level that is not known is: nobody asked for that.
-            return tf.where(values[:, None] == NO_TEXT, tf.cast(np.nan, self.dtype), indicators)
+    def _indicators(self, column: Column, values: tf.Tensor) -> tf.Tensor:
+        """Returns the features of a column of text, `[n, levels - 1]`."""
+        levels = tf.constant(column.levels[1:], tf.string)
+        indicators = tf.cast(values[:, None] == levels, self.dtype)
+        if self.schema.missing != REFUSE:
+            return indicators
+        # Not 0 in all, as a level that is not known is: nobody asked for that.
+        return tf.where(values[:, None] == NO_TEXT, tf.cast(np.nan, self.dtype), indicators)
+
+    def _numbers(self, columns: Sequence[Column], values: tf.Tensor) -> tf.Tensor:
+        """Returns the features of columns of numbers, `[n, features]` for `[n, columns]`."""
+        fill = [np.nan if column.fill is None else column.fill for column in columns]
+        center = tf.constant([column.center for column in columns], tf.float64)
         missing = tf.math.is_nan(values)
-        fill = np.nan if column.fill is None else column.fill
         filled = tf.where(missing, tf.constant(fill, tf.float64), values)
-        parts = [tf.cast(filled - tf.constant(column.center, tf.float64), self.dtype)]
-        if column.indicates:
-            parts.append(tf.cast(missing, self.dtype))
-        return tf.stack(parts, axis=1)
+        features = tf.cast(filled - center, self.dtype)
+        if not any(column.indicates for column in columns):
+            return features
+        both = tf.concat([features, tf.cast(missing, self.dtype)], axis=1)
+        places = [[i, len(columns) + i][: len(c.features)] for i, c in enumerate(columns)]
+        return tf.gather(both, [place for own in places for place in own], axis=1)
+
+
+def _runs(columns: Sequence[Column]) -> Iterator[list[Column]]:
+    """Yields columns of numbers together where they follow each other, and others alone.
+
+    Operations for each would take long to trace and to load; for all of them, much memory.
+    """
+    for is_number, group in itertools.groupby(columns, lambda column: column.kind == NUMBER):
+        run = list(group)
+        together = TOGETHER if is_number else 1
+        for first in range(0, len(run), together):
+            yield run[first : first + together]
 
 
 def of_numbers(names: Sequence[str], label: str, dtype: str) -> Encoder:

@@ -52,18 +52,22 @@ def columns_of_lines(schema: Schema, lines: tf.Tensor) -> dict[str, tf.Tensor]:
     What stands for a missing value, or for a boolean, is what does in a file of CSV.
     """
     fields = tf.io.decode_csv(lines, [[NO_TEXT]] * len(schema.columns))
-    found = {}
-    for column, field in zip(schema.columns, fields, strict=True):
-        if column.kind == NUMBER:
-            field = tf.strings.strip(field)
-            for texts, number in ((("", *MISSING), "nan"), (TRUE, "1"), (FALSE, "0")):
-                field = tf.where(_among(field, texts), number, field)
-            found[column.name] = tf.strings.to_number(field, tf.float64)
-        else:
-            found[column.name] = tf.where(_among(field, MISSING), NO_TEXT, field)
+    found = {c.name: field for c, field in zip(schema.columns, fields, strict=True)}
+    numbers = [column.name for column in schema.columns if column.kind == NUMBER]
+    if numbers:
+        # All at once: operations for each column would take long to trace, and to load.
+        values = tf.strings.strip(tf.stack([found[name] for name in numbers]))
+        for texts, number in ((("", *MISSING), "nan"), (TRUE, "1"), (FALSE, "0")):
+            values = tf.where(_among(values, texts), number, values)
+        parsed = tf.unstack(tf.strings.to_number(values, tf.float64), len(numbers))
+        found |= dict(zip(numbers, parsed, strict=True))
+    for column in schema.columns:
+        if column.kind != NUMBER:
+            values = found[column.name]
+            found[column.name] = tf.where(_among(values, MISSING), NO_TEXT, values)
     return found
 
 
 def _among(values: tf.Tensor, texts: tuple[str, ...]) -> tf.Tensor:
-    """Returns where values `[n]` are one of some texts."""
-    return tf.reduce_any(values[:, None] == tf.constant(texts), axis=1)
+    """Returns where values are one of some texts."""
+    return tf.reduce_any(values[..., None] == tf.constant(texts), axis=-1)

@@ -109,18 +109,18 @@ class Predictor:
 
 @contextlib.contextmanager
 def _one_by_one() -> Iterator[None]:
-    """Has TensorFlow run operations as a model has them, which rounds as in training.
+    """Has TensorFlow run the operations that a model has, as it does where there is no graph.
 
-    By itself it would make one of a product and the bias after it, in float32, with other last
-    digits.
+    By itself it would put others in their place, a multiplication for a division, say, or one for a
+    product and the bias after it, with other last digits.
     """
-    options = tf.config.optimizer
-    before = options.get_experimental_options().get("remapping", True)
-    options.set_experimental_options({"remapping": False})
+    options, name = tf.config.optimizer, "disable_meta_optimizer"
+    before = options.get_experimental_options().get(name, False)
+    options.set_experimental_options({name: True})
     try:
         yield
     finally:
-        options.set_experimental_options({"remapping": before})
+        options.set_experimental_options({name: before})
 
 
 @contextlib.contextmanager

@@ -38,7 +38,7 @@ BASE_BYTES = 2**16
 EPOCH_BYTES = 2**6
 # What a model for other programs needs besides its weights, and how often those are in it, with an
 # optimizer's slots.
-EXPORT_BYTES = 2**22
+EXPORT_BYTES = 2**24
 EXPORT_COPIES = 5
 
 

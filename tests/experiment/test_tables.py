@@ -135,3 +135,28 @@ def test_what_pandas_writes_of_an_index_is_no_feature() -> None:
     given = pa.table({**COLUMNS, "__index_level_0__": np.arange(ROWS)})
     found = tables.load(DataSettings(**YES), Config(), LOGIT, train=given)  # type: ignore[arg-type]
     assert found.train.names == loaded().train.names
+
+
+def test_features_are_in_the_order_of_the_columns_however_many_there_are() -> None:
+    random = np.random.default_rng(1)
+    rows, missing = 40, np.array([0, 3])
+    columns: dict[str, object] = {"label": random.integers(0, 2, rows)}
+    expected = []
+    for place in range(200):
+        if place % 50 == 7:
+            columns[f"text {place}"] = random.choice(["a", "b"], rows)
+            expected.append(columns[f"text {place}"] == "b")
+            continue
+        values = random.normal(size=rows)
+        # One is called as the indicator of a text is.
+        columns["text 7=b" if place == 8 else f"number {place}"] = values
+        gaps = place % 30 == 0
+        if gaps:
+            values[missing] = np.nan
+        expected.append(np.where(np.isnan(values), np.nanmean(values), values))
+        if gaps:
+            expected.append(np.isin(np.arange(rows), missing))
+    table = pa.table({n: pa.array(v, from_pandas=True) for n, v in columns.items()})
+    encoder = Encoder(learn(table, label="label", missing="indicator"), "float64")
+    features, _ = encode(encoder, table)
+    np.testing.assert_allclose(features, np.stack(expected, axis=1), rtol=1e-12)

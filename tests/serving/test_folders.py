@@ -17,7 +17,8 @@ import tensorflow as tf
 import lowlevel
 from lowlevel.serving import exporting, verification
 from lowlevel.serving.served import ServedModel
-from lowlevel.storage import manifest
+from lowlevel.storage import manifest, run_folder
+from tests import wings
 from tests.conftest import ROOT
 from tests.serving import runs
 
@@ -165,6 +166,14 @@ def test_a_run_with_a_model_may_be_replaced_and_one_with_notes_in_it_not(
     (folder / "export" / "1" / "notes.txt").unlink()
     assert main_in_process(*flags).returncode == 0
     assert not (folder / "export").exists()
+
+
+@wings.both_modes
+def test_a_run_with_a_model_takes_no_more_room_than_is_asked_for(mode: str) -> None:
+    kept = runs.kept(mode)
+    numbers = sum(array.size for array in kept.run.weights.values())
+    needed = run_folder.bytes_needed(kept.run.config, numbers, exported=True)
+    assert sum(map(len, contents(kept.folder).values())) <= needed
 
 
 # Held to the run's own scores.
