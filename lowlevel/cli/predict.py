@@ -35,7 +35,9 @@ def execute(call: Call) -> int:
 
     predictor = loading.opened(call.model, about)
     rows, unknown, ignored = 0, Counter[str](), tuple[str, ...]()
-    shown = tqdm(desc="rows", unit="", unit_scale=True, leave=False, disable=None)
+    # On a terminal alone, and not among the scores.
+    hidden = not call.output and sys.stdout.isatty()
+    shown = tqdm(unit=" rows", unit_scale=True, leave=False, disable=hidden or None)
     with shown, _opened(call.output) as write:
         for part in predictor.stream(call.input):
             write(part.scores)

@@ -18,12 +18,16 @@ class ServedModel(tf.Module):
         score_lines: the same of lines of CSV, string `[n]`.
         encode: features `[n, width]` of raw columns.
         loss: the mean NLL, a scalar, of features and labels `[n]`, with the custom gradient.
+        weights: the variables.
     """
 
     def __init__(self, encoder: Encoder, model: Any) -> None:
         """Makes the functions; nothing is traced before they are called, or saved."""
         super().__init__("served_model")
         self.encoder, self.model = encoder, model
+        # TensorFlow's own: where there is no Python, as in TensorFlow Serving, those that are only
+        # inside Keras's would not be found.
+        self.weights = [v if isinstance(v, tf.Variable) else v.value for v in model.variables]
         schema, dtype = encoder.schema, encoder.dtype
         columns = specification(schema)
         features = tf.TensorSpec([None, len(schema.features)], dtype, "features")

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import pathlib
 import subprocess
 import sys
 from typing import Any
@@ -78,18 +79,16 @@ def test_the_custom_gradient_is_still_inside(mode: str) -> None:
     model = loaded(mode, likelihood=DOUBLE)
     with tf.GradientTape() as tape:
         loss = model.loss(table.features, table.labels)
-    variables = sorted(tape.watched_variables(), key=lambda variable: variable.shape.rank)
-    biases = [v for v in variables if v.shape == [1]]
+    biases = [weight for weight in model.weights if weight.shape == [1]]
     (found,) = tape.gradient(loss, biases)
     mean = np.asarray(runs.kept(mode, likelihood=DOUBLE).run.model(table.features))[:, 0]
     # Of the logit's loss it is the mean of p - y.
     np.testing.assert_allclose(found, [2 * np.mean(mean - table.labels)], rtol=1e-4)
 
 
-def test_tensorflows_own_tool_runs_the_signature(
-    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kept = runs.kept("module")
+@wings.both_modes
+def test_tensorflows_own_tool_runs_the_signature(mode: str, tmp_path: pathlib.Path) -> None:
+    kept = runs.kept(mode)
     expressions = ";".join(
         f"{name.replace(' ', '_')}={values.tolist()!r}" for name, values in runs.NEW.items()
     )
@@ -103,6 +102,18 @@ def test_tensorflows_own_tool_runs_the_signature(
     assert ended.returncode == 0, ended.stderr
     expected = lowlevel.load(kept.folder).predict(runs.NEW).scores
     np.testing.assert_allclose(np.load(tmp_path / "score.npy"), expected, rtol=1e-5)
+
+
+@wings.both_modes
+def test_a_saved_model_is_whole_without_python_objects(mode: str) -> None:
+    kept = runs.kept(mode)
+    with tf.compat.v1.Session(graph=tf.Graph()) as session:
+        path = str(kept.folder / "export" / "1")
+        found = tf.compat.v1.saved_model.load(session, ["serve"], path).signature_def["csv"]
+        lines = {found.inputs["lines"].name: ["30,1,oslo", "40,0,paris", "40,0,bern"]}
+        scores = session.run(found.outputs["score"].name, lines)
+    expected = lowlevel.load(kept.folder).predict(runs.NEW).scores
+    np.testing.assert_allclose(scores, expected, rtol=1e-5)
 
 
 OPENS = """
@@ -148,7 +159,7 @@ def test_awkward_names_become_inputs_that_differ() -> None:
     assert all(name.isidentifier() and name.isascii() for name in found.values())
 
 
-def test_columns_with_awkward_names_are_served(tmp_path: Any) -> None:
+def test_columns_with_awkward_names_are_served(tmp_path: pathlib.Path) -> None:
     columns = {
         "mean radius": runs.COLUMNS["mean age"],
         "mean_radius": runs.COLUMNS["member"],
