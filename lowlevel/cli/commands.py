@@ -131,18 +131,19 @@ def keep(
         return
     from lowlevel.serving import exporting
 
+    kept, made = {}, {}
     with run_folder.staging(call.output_dir) as stage:
-        kept = {}
         for name, run in runs.items():
             mode = results[name].about["mode"]
-            exported = exporting.export(mode, run, found, stage / mode)
-            output.show_export(name, exported, held_out=found.test is not None)
+            made[name] = exported = exporting.export(mode, run, found, stage / mode)
             kept[name] = results[name]._replace(
                 metrics={**results[name].metrics, "export": exported.verified},
                 about={**results[name].about, **exported.about},
                 exported=stage / mode,
             )
         run_folder.write(call.output_dir, kept, call.overwrite)
+    for name, exported in made.items():
+        output.show_export(name, exported, held_out=found.test is not None)
 
 
 def check(call: Call) -> int:

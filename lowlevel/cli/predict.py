@@ -34,7 +34,8 @@ def execute(call: Call) -> int:
     from lowlevel.serving import loading
 
     predictor = loading.opened(call.model, about)
-    rows, unknown, ignored = 0, Counter[str](), tuple[str, ...]()
+    rows, unknown = 0, Counter[str]()
+    ignored: tuple[str, ...] = ()
     # On a terminal alone, and not among the scores.
     hidden = not call.output and sys.stdout.isatty()
     shown = tqdm(unit=" rows", unit_scale=True, leave=False, disable=hidden or None)

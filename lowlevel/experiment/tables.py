@@ -94,7 +94,8 @@ def load(
     tested, unknown = (None, {}) if held is None else table_of(encoder, held, "test")
     weighted = with_class_weight(plain, settings.class_weight)
     name = settings.train or settings.dataset or "table"
-    raw = first_rows(given if held is None else held)
+    names = [column.name for column in learnt.columns]
+    raw = first_rows((given if held is None else held).select(names))
     return Tables(weighted, tested, plain, encoder, unknown, name, raw)
 
 

@@ -19,10 +19,10 @@ from tests.serving import runs
 def test_the_scores_are_the_runs_own_to_the_bit(mode: str) -> None:
     kept = runs.kept(mode)
     held = kept.tables.raw
-    shuffled = held.select(held.column_names[::-1])
+    shuffled = held.select(held.column_names[::-1]).add_column(1, "id", [range(held.num_rows)])
     found = lowlevel.load(kept.folder).predict(shuffled)
     np.testing.assert_array_equal(found.scores, runs.own_scores(kept), strict=True)
-    assert (found.unknown, found.ignored) == ({}, ("label",))
+    assert (found.unknown, found.ignored) == ({}, ("id",))
 
 
 def test_a_level_that_is_not_known_scores_as_the_reference_and_is_counted() -> None:
