@@ -148,6 +148,14 @@ def test_keras_predicts_from_float64_and_from_arrays_of_text() -> None:
     np.testing.assert_allclose(model.predict(columns, verbose=0)[:, 0], expected, rtol=1e-14)
 
 
+def test_the_model_inside_kerass_trains_on_as_the_runs(tmp_path: pathlib.Path) -> None:
+    kept = runs.keep("keras", tmp_path / "run", optimizer="adam")
+    inside = keras.saving.load_model(kept.folder / "model.keras").trained
+    for model in (kept.run.model, inside):
+        model.fit(*kept.tables.train.columns, shuffle=False, verbose=0)
+    wings.assert_same_bits(wings.named("keras", inside), wings.named("keras", kept.run.model))
+
+
 def test_awkward_names_become_inputs_that_differ() -> None:
     names = ["mean radius", "mean_radius", "mean-radius", "1st", "self", "größe", "_x", "x"]
     schema = Schema(tuple(Column(name, "number") for name in names), "label")
