@@ -28,6 +28,8 @@ NEW = {
     "mean age": np.array([30.0, 40.0, 40.0]),
     "member": np.array([True, False, False]),
 }
+# Removed when the tests end.
+_FOLDERS = tempfile.TemporaryDirectory()
 
 
 class Kept(NamedTuple):
@@ -55,7 +57,8 @@ def keep(mode: str, folder: pathlib.Path, columns: Any = None, **settings: Any) 
 @functools.cache
 def kept(mode: str, **settings: Any) -> Kept:
     """A run kept for all tests, which are only to look at it."""
-    return keep(mode, pathlib.Path(tempfile.mkdtemp()) / "run", **settings)
+    folder = pathlib.Path(tempfile.mkdtemp(dir=_FOLDERS.name)) / "run"
+    return keep(mode, folder, **settings)
 
 
 def own_scores(kept: Kept) -> np.ndarray:
