@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lowlevel.experiment.tables import read_tables
     from lowlevel.keras_mode.saving import load_model
     from lowlevel.likelihoods import Likelihood
+    from lowlevel.serving import load
 
 _HOMES = {
     "Comparison": "lowlevel.experiment",
@@ -24,6 +25,7 @@ _HOMES = {
     "Table": "lowlevel.data",
     "compare": "lowlevel.experiment",
     "judge": "lowlevel.experiment.judgements",
+    "load": "lowlevel.serving",
     "load_model": "lowlevel.keras_mode.saving",
     "read_tables": "lowlevel.experiment.tables",
     "train": "lowlevel.experiment",
@@ -37,6 +39,7 @@ __all__ = [
     "Table",
     "compare",
     "judge",
+    "load",
     "load_model",
     "read_tables",
     "train",

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from lowlevel.errors import shortened
 from lowlevel.ranges import Choice, Named, Number, Range, Switch, Whole, Wholes
 
-TRAINING_MODES = ("module", "keras")
+MODULE, KERAS = TRAINING_MODES = ("module", "keras")
 OPTIMIZERS = ("sgd", "momentum", "adam")
 # By hand alone: it takes all rows at once.
 NEWTON = "newton"

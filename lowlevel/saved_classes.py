@@ -13,6 +13,7 @@ HOMES = {
     "ComputeLossModel": "compute_loss",
     "CustomModel": "model",
     "Logistic": "layers",
+    "RawColumnsModel": "raw_columns",
     "Standardize": "layers",
 }
 

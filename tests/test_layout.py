@@ -27,13 +27,14 @@ WITHOUT_TWIN = "newton.py"
 # From the top down: a room may import from itself and from the rooms of lower floors.
 FLOORS = (
     {"cli"},
+    {"serving"},
     {"checks", "storage"},
     {"experiment"},
     {"module_mode", "keras_mode"},
-    {"regression", "judging"},
+    {"regression", "judging", "encoder"},
     {"data", "likelihoods", "progress", "shares"},
     {"config"},
-    {"ranges", "errors"},
+    {"ranges", "errors", "version"},
 )
 # It stands apart: only where a process begins may TensorFlow be started.
 STARTUP = "startup"

@@ -1,11 +1,12 @@
-"""The commands: train in one mode, in both, or check; each prints as it goes."""
+"""The commands: train in one mode, in both, or check, or predict; each prints as it goes."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lowlevel import startup
-from lowlevel.cli import output
-from lowlevel.cli.flags import Call
+from lowlevel.cli import output, predict
+from lowlevel.cli.flags import PREDICT, Call
 from lowlevel.config import TRAINING_MODES
 from lowlevel.errors import in_one_line
 from lowlevel.storage import run_folder
@@ -22,6 +23,8 @@ def execute(call: Call) -> int:
     Raises:
         ValueError: for what a user can cause.
     """
+    if call.mode == PREDICT:
+        return predict.execute(call)
     if call.output_dir and call.mode != "check":
         run_folder.check_folder(call.output_dir, call.overwrite)
     startup.import_tensorflow()
@@ -60,7 +63,7 @@ def train(call: Call) -> int:
     if call.output_dir:
         # Those of the layers, and each column's moments.
         weights = call.config.count_weights(columns) + 2 * columns
-        needed = run_folder.bytes_needed(call.config, weights)
+        needed = run_folder.bytes_needed(call.config, weights, call.export)
         run_folder.check_room(call.output_dir, needed * len(trained))
     output.show_tables(found, call.mode)
     return (train_both if call.mode == "compare" else train_one)(call, found)
@@ -76,7 +79,7 @@ def train_one(call: Call, found: "Tables") -> int:
         observers.append(output.weights_shower(modes.load(call.mode)))
     print("epoch          nll  seconds")
     run = experiment.train(call.mode, call.config, found.train, observers, found.test)
-    keep(call, {"": conclude(call, call.mode, "", run, found)})
+    keep(call, found, {"": run}, {"": conclude(call, call.mode, "", run, found)})
     return 0
 
 
@@ -87,7 +90,7 @@ def train_both(call: Call, found: "Tables") -> int:
     output.show_comparison_head()
     result = experiment.compare(call.config, found.train, output.show_row, found.test)
     results = {mode: conclude(call, mode, mode, run, found) for mode, run in result.runs.items()}
-    keep(call, results)
+    keep(call, found, result.runs, results)
     print(output.verdict(result))
     return 0 if result.agrees else 1
 
@@ -106,15 +109,46 @@ def conclude(call: Call, mode: str, name: str, run: "Run", found: "Tables") -> R
     output.show_coefficients(name, known)
     if known.rows:
         metrics["standard_errors"] = known.errors
-    schema = found.encoder.schema.to_json() if found.encoder else ""
+    schema = found.encoder.schema.to_json()
     table = [known.head, *map(dataclasses.astuple, known.rows)] if known.rows else []
-    return Results(run.config, run.history, metrics, run.weights, schema, table)
+    about = {"mode": mode}
+    return Results(run.config, run.history, metrics, run.weights, schema, table, about)
 
 
-def keep(call: Call, results: dict[str, Results]) -> None:
-    """Writes what runs leave into the folder, if there is to be one."""
-    if call.output_dir:
+def keep(
+    call: Call,
+    found: "Tables",
+    runs: "Mapping[str, Run]",
+    results: Mapping[str, Results],
+) -> None:
+    """Writes what runs leave into the folder, if there is to be one, and their models with it.
+
+    Args:
+        call: what was asked for.
+        found: the tables of the runs.
+        runs: by the name of the folder within.
+        results: what is kept of each, likewise.
+    """
+    if not call.output_dir:
+        return
+    if not call.export:
         run_folder.write(call.output_dir, results, call.overwrite)
+        return
+    from lowlevel.serving import exporting
+
+    kept, made = {}, {}
+    with run_folder.staging(call.output_dir) as stage:
+        for name, run in runs.items():
+            mode = results[name].about["mode"]
+            made[name] = exported = exporting.export(mode, run, found, stage / mode)
+            kept[name] = results[name]._replace(
+                metrics={**results[name].metrics, "export": exported.verified},
+                about={**results[name].about, **exported.about},
+                exported=stage / mode,
+            )
+        run_folder.write(call.output_dir, kept, call.overwrite)
+    for name, exported in made.items():
+        output.show_export(name, exported, held_out=found.test is not None)
 
 
 def check(call: Call) -> int:

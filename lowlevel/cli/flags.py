@@ -12,8 +12,18 @@ from lowlevel.config import TRAINING_MODES, Config, Settings
 from lowlevel.data.settings import DataSettings
 from lowlevel.ranges import Choice, Number, Numbers, Share, Switch, Texts, Whole, Wholes
 
-COMMANDS = (*TRAINING_MODES, "compare", "check")
-_OF_COMMANDS = ("report_weights", "output_dir", "overwrite", "data_dir", "verbose_check")
+PREDICT = "predict"
+COMMANDS = (*TRAINING_MODES, "compare", "check", PREDICT)
+_OF_PREDICT = ("model", "input", "output")
+_OF_COMMANDS = (
+    "report_weights",
+    "output_dir",
+    "export",
+    "overwrite",
+    "data_dir",
+    "verbose_check",
+    *_OF_PREDICT,
+)
 
 
 class Call(NamedTuple):
@@ -25,9 +35,13 @@ class Call(NamedTuple):
         data: which rows it is about.
         report_weights: whether a report shows every trainable array too.
         output_dir: folder for the run's results; empty to write none.
-        overwrite: whether a run that is there is replaced.
+        export: whether the model is put into that folder as well, for other programs.
+        overwrite: whether a run that is there is replaced, or a file of scores.
         data_dir: folder where the prepared table is kept; empty for TFDS's own.
         verbose_check: whether a check shows what is right as well.
+        model: folder of the run whose model scores rows.
+        input: the rows, as `data.files.paths` takes them.
+        output: file for the scores; empty for standard output.
     """
 
     mode: str
@@ -35,9 +49,13 @@ class Call(NamedTuple):
     data: DataSettings
     report_weights: bool
     output_dir: str
+    export: bool
     overwrite: bool
     data_dir: str
     verbose_check: bool
+    model: str
+    input: str
+    output: str
 
 
 def define() -> None:
@@ -48,7 +66,8 @@ def define() -> None:
         COMMANDS,
         "module: tf.Module and a loop by hand; keras: Model.fit; compare: both, side by side; "
         "check: the gradients of the likelihood, in both (only --likelihood, --dtype, "
-        "--jit_compile, --seed and --threads count)",
+        "--jit_compile, --seed and --threads count); predict: scores of the rows in --input by the "
+        "model in --model",
     )
     for field in _fields():
         _define_setting(field)
@@ -56,17 +75,41 @@ def define() -> None:
     flags.DEFINE_string(
         "output_dir",
         "",
-        "new or empty folder for the settings, history, metrics and weights",
+        "new or empty folder for the settings, history, metrics, weights and model",
     )
-    flags.DEFINE_bool("overwrite", False, "replace the run that --output_dir holds")
+    flags.DEFINE_bool(
+        "export",
+        True,
+        "put the model into --output_dir, for other programs and --mode=predict, and have a fresh "
+        "process load it and score rows",
+    )
+    flags.DEFINE_bool(
+        "overwrite", False, "replace the run that --output_dir holds, or the file --output"
+    )
     flags.DEFINE_string(
         "data_dir", "", "folder where the prepared table is kept; empty for ~/tensorflow_datasets"
     )
+    _define_predict()
     flags.DEFINE_bool("verbose_check", False, "have --mode=check show what is right as well")
     for name in ("mode", *(field.name for field in _fields())):
         _make_own(name)
     for name in _OF_COMMANDS:
         _make_own(name)
+
+
+def _define_predict() -> None:
+    """Defines the flags of --mode=predict."""
+    flags.DEFINE_string("model", "", "for --mode=predict: folder of the run whose model scores")
+    flags.DEFINE_string(
+        "input",
+        "",
+        "for --mode=predict: a CSV or Parquet file, a folder of them, or a glob in quotes",
+    )
+    flags.DEFINE_string(
+        "output",
+        "",
+        "for --mode=predict: file for the scores, .csv or .parquet; left out, they are printed",
+    )
 
 
 def _define_setting(field: dataclasses.Field) -> None:
@@ -114,7 +157,19 @@ def parse(arguments: Sequence[str]) -> Call:
         config, data = Config(**_values(Config)), DataSettings(**_values(DataSettings))
     except ValueError as error:
         raise ValueError(f"--{error}") from error
-    return Call(flags.FLAGS.mode, config, data, *(flags.FLAGS[name].value for name in _OF_COMMANDS))
+    call = Call(flags.FLAGS.mode, config, data, *(flags.FLAGS[name].value for name in _OF_COMMANDS))
+    _check_predict(call)
+    return call
+
+
+def _check_predict(call: Call) -> None:
+    """Raises ValueError unless the flags of --mode=predict are given with it, and with it alone."""
+    for name in _OF_PREDICT:
+        given = getattr(call, name)
+        if given and call.mode != PREDICT:
+            raise ValueError(f"--{name}: expected with --mode={PREDICT}, got it with {call.mode}")
+        if not given and call.mode == PREDICT and name != "output":
+            raise ValueError(f"--{name}: {flags.FLAGS[name].help}; got none")
 
 
 def _fields() -> tuple[dataclasses.Field, ...]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lowlevel.experiment.original_scale import Coefficients
     from lowlevel.experiment.tables import Tables
     from lowlevel.judging import Judgement
+    from lowlevel.serving.exporting import Exported
 
 
 # What standard errors are, in words.
@@ -102,6 +103,17 @@ def show_trained(mode: str, run: "Run") -> None:
             f"{name}: worse than a guess, since predicting the mean label for every row scores an "
             f"nll of {base:.6f}; standardize, train longer, or change learning_rate"
         )
+
+
+def show_export(name: str, exported: "Exported", held_out: bool) -> None:
+    """Prints what was written for other programs, and how a fresh process found it to score."""
+    of = f"{name}, " if name else ""
+    kind = "held out" if held_out else "trained on"
+    found = ", ".join(f"{ulp:g} in {name}" for name, ulp in exported.ulp.items())
+    print(
+        f"{of}exported, and loaded in a fresh process: the largest difference from the run's own "
+        f"scores of {exported.rows} rows {kind}, in ulp: {found}"
+    )
 
 
 def show_comparison_head() -> None:

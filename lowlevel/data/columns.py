@@ -81,6 +81,29 @@ def blocks(table: "pa.Table | Source", names: Sequence[str]) -> "Iterator[pa.Tab
         yield columns.slice(first, BLOCK_ROWS)
 
 
+def in_blocks(parts: "Iterable[pa.Table]") -> "Iterator[pa.Table]":
+    """Yields the rows of tables of the same columns, `BLOCK_ROWS` at a time; the last may be less.
+
+    They are cut alike, however they came: sums over blocks, and scores, have the same bits then.
+    """
+    import pyarrow as pa
+
+    kept: list[pa.Table] = []
+    rows = 0
+    for part in parts:
+        kept.append(part)
+        rows += part.num_rows
+        if rows < BLOCK_ROWS:
+            continue
+        table = pa.concat_tables(kept, promote_options="permissive")
+        whole = rows - rows % BLOCK_ROWS
+        for first in range(0, whole, BLOCK_ROWS):
+            yield table.slice(first, BLOCK_ROWS)
+        kept, rows = [table.slice(whole)], rows - whole
+    if rows:
+        yield pa.concat_tables(kept, promote_options="permissive")
+
+
 def without(names: Iterable[str]) -> str:
     """Returns the flag that leaves columns out, as a shell takes it."""
     row = io.StringIO()

@@ -3,7 +3,7 @@
 import pathlib
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 from lowlevel.errors import shortened
@@ -31,12 +31,12 @@ def read_csv(path: pathlib.Path) -> "pa.Table":
     import pyarrow as pa
     from pyarrow import csv
 
-    _check_head(path)
+    check_head(path)
     try:
-        return csv.read_csv(path, **_options())
+        return csv.read_csv(path, **options())
     except pa.ArrowInvalid:
         # On one thread it also says in which row.
-        return csv.read_csv(path, **_options(use_threads=False))
+        return csv.read_csv(path, **options(use_threads=False))
 
 
 def as_parquet(path: pathlib.Path) -> IO[bytes]:
@@ -51,12 +51,12 @@ def as_parquet(path: pathlib.Path) -> IO[bytes]:
     import pyarrow as pa
     from pyarrow import csv, parquet
 
-    _check_head(path)
+    check_head(path)
     kinds: dict[str, pa.DataType] = {}
     while True:
         # Open as long as the rows are wanted.
         file = tempfile.TemporaryFile()  # noqa: SIM115
-        with csv.open_csv(path, **_options(kinds)) as reader:
+        with csv.open_csv(path, **options(kinds)) as reader:
             try:
                 with parquet.ParquetWriter(file, reader.schema) as writer:
                     for batch in reader:
@@ -80,10 +80,12 @@ def _wider(kind: "pa.DataType") -> "pa.DataType":
     return pa.float64() if pa.types.is_int64(kind) else pa.string()
 
 
-def _options(
-    kinds: "Mapping[str, pa.DataType] | None" = None, use_threads: bool = True
+def options(
+    kinds: "Mapping[str, pa.DataType] | None" = None,
+    use_threads: bool = True,
+    include: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Returns how a file is read; the kinds of columns may be given."""
+    """Returns how a file is read; the kinds of columns may be given, and which are wanted."""
     from pyarrow import csv
 
     return {
@@ -92,6 +94,7 @@ def _options(
         "parse_options": csv.ParseOptions(newlines_in_values=True),
         "convert_options": csv.ConvertOptions(
             column_types=kinds,
+            include_columns=list(include),
             null_values=["", *MISSING],
             strings_can_be_null=True,
             quoted_strings_can_be_null=True,
@@ -99,7 +102,7 @@ def _options(
     }
 
 
-def _check_head(path: pathlib.Path) -> None:
+def check_head(path: pathlib.Path) -> None:
     """Raises ValueError for a file that begins as no CSV file in UTF-8 does."""
     import pyarrow as pa
 

@@ -37,8 +37,8 @@ def read(given: Any, what: str = "train") -> "pa.Table":
 
 def paths(given: str, what: str) -> list[pathlib.Path]:
     """Returns the files that a path, a folder or a glob names, sorted."""
-    path = pathlib.Path(given).expanduser()
     try:
+        path = pathlib.Path(given).expanduser()
         if path.is_dir():
             found = [p for p in path.iterdir() if p.name.endswith(_SUFFIXES) and p.is_file()]
         elif path.exists():
@@ -46,8 +46,9 @@ def paths(given: str, what: str) -> list[pathlib.Path]:
         else:
             root = pathlib.Path(path.anchor)
             found = [p for p in root.glob(str(path.relative_to(root))) if p.is_file()]
-    except OSError as error:
-        raise ValueError(f"{what}: cannot read {given}: {error.strerror}") from error
+    # A RuntimeError is expanduser's, of a ~ that is nobody's.
+    except (OSError, RuntimeError) as error:
+        raise ValueError(f"{what}: cannot read {shortened(given)}: {_cause(error)}") from error
     if not found:
         kinds = "a CSV or Parquet file, a folder of them, or a glob"
         raise ValueError(f"{what}: expected {kinds}, got {shortened(given)}, where there is none")
@@ -58,34 +59,24 @@ def _read_file(path: pathlib.Path, what: str) -> "pa.Table":
     """Returns one file's rows."""
     from pyarrow import parquet
 
-    check_suffix(path, what)
-    with explained(path, what):
-        check_not_empty(path)
+    with refusing(path, what):
         table = parquet.read_table(path) if path.name.endswith(PARQUET) else read_csv(path)
         # Names that are not in UTF-8 fail here.
         table.column_names  # noqa: B018
     return _checked(table, what, f"{path}: ")
 
 
-def check_suffix(path: pathlib.Path, what: str) -> None:
-    """Raises ValueError for a file of a kind that is not read."""
+@contextlib.contextmanager
+def refusing(path: pathlib.Path, what: str) -> Iterator[None]:
+    """Raises ValueError, one line, for a file that is not to be read, or cannot be."""
+    import pyarrow as pa
+
     if not path.name.endswith(_SUFFIXES):
         tabs = ": save it with commas" if path.suffix in (".tsv", ".tab") else ""
         raise ValueError(f"{what}: expected a file that ends in .csv or .parquet, got {path}{tabs}")
-
-
-def check_not_empty(path: pathlib.Path) -> None:
-    """Raises ValueError for a file without a byte."""
-    if path.stat().st_size == 0:
-        raise ValueError("it is empty: give a file with a header and rows")
-
-
-@contextlib.contextmanager
-def explained(path: pathlib.Path, what: str) -> Iterator[None]:
-    """Has what goes wrong with a file end as one line, which begins with its setting."""
-    import pyarrow as pa
-
     try:
+        if path.stat().st_size == 0:
+            raise ValueError("it is empty: give a file with a header and rows")
         yield
     except (pa.ArrowException, OSError, ValueError) as error:
         raise ValueError(f"{what}: cannot read {path}: {_cause(error)}") from error

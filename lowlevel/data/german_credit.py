@@ -12,6 +12,7 @@ from lowlevel.data.table import Table
 from lowlevel.errors import in_one_line, shortened
 
 NAME = "german_credit_numeric"
+LABEL = "label"
 SOURCE = pathlib.Path(__file__).parent / "files" / "german.data-numeric"
 # The checksum that TFDS registers for the file; with any other it would try to download.
 SOURCE_SHA256 = "2752b044394958ab6dd193a0b56ca0f0b3a2d8bc7cb8c008e35a5e84bbec02f8"

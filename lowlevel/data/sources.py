@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from lowlevel.data import files
-from lowlevel.data.columns import BLOCK_ROWS, Source
+from lowlevel.data.columns import BLOCK_ROWS, Source, in_blocks
 from lowlevel.data.csv_files import as_parquet
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Files:
         self._names: dict[Path, dict[str, str]] = {}
         schemas = {}
         for path, file in opened.items():
-            with files.explained(path, what):
+            with files.refusing(path, what):
                 schema = file.schema_arrow
             is_index = functools.partial(_increases, file)
             own = files.own_columns(schema, is_index, what, f"{path}: ")
@@ -50,7 +50,7 @@ class Files:
 
     def blocks(self, names: Sequence[str]) -> "Iterator[pa.Table]":
         """Yields some columns, `BLOCK_ROWS` rows at a time."""
-        return rechunked(self._parts(list(names)))
+        return in_blocks(self._parts(list(names)))
 
     def _parts(self, names: list[str]) -> "Iterator[pa.Table]":
         """Yields some columns as they come, each of one type in all files."""
@@ -59,7 +59,7 @@ class Files:
         empty = self.schema.empty_table().select(names)
         for path, file in self._opened.items():
             own = [self._names[path][name] for name in names]
-            with files.explained(path, self._what):
+            with files.refusing(path, self._what):
                 for batch in file.iter_batches(BLOCK_ROWS, columns=own):
                     found = pa.Table.from_batches([batch]).select(own).rename_columns(names)
                     parts = [empty, files.plain(found)]
@@ -87,7 +87,7 @@ class Part:
     def blocks(self, names: Sequence[str]) -> "Iterator[pa.Table]":
         """Yields some columns, `BLOCK_ROWS` rows at a time."""
         pairs = zip(self._whole.blocks(names), self._rows, strict=True)
-        return rechunked(
+        return in_blocks(
             block.filter(np.unpackbits(rows, count=block.num_rows).astype(bool))
             for block, rows in pairs
         )
@@ -132,32 +132,11 @@ def bytes_in_memory(path: Path) -> float:
     return 0
 
 
-def rechunked(tables: "Iterable[pa.Table]") -> "Iterator[pa.Table]":
-    """Yields the same rows, `BLOCK_ROWS` at a time."""
-    import pyarrow as pa
-
-    waiting: list[pa.Table] = []
-    rows = 0
-    for table in tables:
-        waiting.append(table)
-        rows += table.num_rows
-        if rows >= BLOCK_ROWS:
-            whole = pa.concat_tables(waiting)
-            full = rows - rows % BLOCK_ROWS
-            for first in range(0, full, BLOCK_ROWS):
-                yield whole.slice(first, BLOCK_ROWS)
-            waiting, rows = [whole.slice(full)], rows - full
-    if rows:
-        yield pa.concat_tables(waiting)
-
-
 def _open(path: Path, what: str) -> "parquet.ParquetFile":
     """Returns a file's rows, those of CSV by way of a temporary file of Parquet."""
     from pyarrow import parquet
 
-    files.check_suffix(path, what)
-    with files.explained(path, what):
-        files.check_not_empty(path)
+    with files.refusing(path, what):
         given: Path | IO[bytes] = path if path.name.endswith(files.PARQUET) else as_parquet(path)
         return parquet.ParquetFile(given, buffer_size=BUFFER_BYTES, pre_buffer=False)
 

@@ -10,7 +10,7 @@ from lowlevel.data.schema import Schema
 from lowlevel.data.sources import Part
 from lowlevel.data.splits import sample
 from lowlevel.data.table import check_range
-from lowlevel.experiment.encoder import Encoder, encode
+from lowlevel.encoder import Encoder, encode
 from lowlevel.experiment.targets import label_blocks, targets_of, weighted
 
 if TYPE_CHECKING:

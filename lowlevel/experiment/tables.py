@@ -10,12 +10,12 @@ import numpy as np
 from lowlevel import startup
 from lowlevel.config import Config
 from lowlevel.data import Rows, Stream, Table, files, german_credit, schema, sources, tfds_tables
-from lowlevel.data.columns import Source
+from lowlevel.data.columns import BLOCK_ROWS, Source
 from lowlevel.data.labels import settle_positive
 from lowlevel.data.settings import DataSettings
 from lowlevel.data.splits import hold_out, hold_out_rows
 from lowlevel.data.stream import check_shuffle
-from lowlevel.experiment.encoder import Encoder, encode
+from lowlevel.encoder import Encoder, encode, of_numbers
 from lowlevel.experiment.settling import total_memory
 from lowlevel.experiment.streaming import encoded, in_memory
 from lowlevel.experiment.targets import (
@@ -39,18 +39,21 @@ class Tables(NamedTuple):
         test: the rows held out, or a sample where they do not fit into memory; None for none.
         plain: the rows to train on with their own weights, to judge by; or a sample likewise.
         held: how many rows are held out.
-        encoder: what made features of a table's columns; None for the German credit table.
+        encoder: what made features of a table's columns.
         unknown: how many rows held out have a level that the training rows lack, by column.
         name: of the table.
+        raw: up to `BLOCK_ROWS` rows as they were given, of those held out, or else of those
+            trained on: an exported model is tried on them.
     """
 
     train: Rows
     test: Table | None
     plain: Table
     held: int
-    encoder: Encoder | None
+    encoder: Encoder
     unknown: dict[str, int]
     name: str
+    raw: "pa.Table"
 
 
 def load(
@@ -138,6 +141,11 @@ def table_of(encoder: Encoder, given: "pa.Table", what: str) -> tuple[Table, dic
         return Table(features, y, weights[0] if weights else None, names), unknown
 
 
+def first_rows(given: "pa.Table") -> "pa.Table":
+    """Returns a copy of a table's first `BLOCK_ROWS` rows, which keeps none of the others alive."""
+    return given.take(np.arange(min(given.num_rows, BLOCK_ROWS)))
+
+
 def with_class_weight(table: Table, by_class: tuple[float, float] | None) -> Table:
     """Returns a table in which the rows of each class count more, or less."""
     if by_class is None:
@@ -185,18 +193,24 @@ def _encoded(
     if not isinstance(given, pa.Table):
         with _of("train"):
             file = encoded(encoder, given, by_class)
-    plain, _ = table_of(encoder, in_memory(given, encoder.schema, seed), "train")
+    tried = in_memory(given, encoder.schema, seed)
+    plain, _ = table_of(encoder, tried, "train")
     train = with_class_weight(plain, by_class)
     test, unknown = None, dict[str, int]()
     if held is not None:
-        test, unknown = table_of(encoder, in_memory(held, encoder.schema, seed), "test")
+        tried = in_memory(held, encoder.schema, seed)
+        test, unknown = table_of(encoder, tried, "test")
     name = settings.train or settings.dataset or "table"
     rows = Stream(file, train.names, train) if file else train
-    return Tables(rows, test, plain, held.num_rows if held else 0, encoder, unknown, name)
+    count = held.num_rows if held else 0
+    raw = first_rows(tried.select([column.name for column in encoder.schema.columns]))
+    return Tables(rows, test, plain, count, encoder, unknown, name, raw)
 
 
 def _german_credit(settings: DataSettings, config: Config, dtype: str, data_dir: str) -> Tables:
     """Returns the German credit table, split if that was asked for."""
+    import pyarrow as pa
+
     whole = german_credit.load_german_credit(dtype, data_dir)
     test = None
     if settings.holdout:
@@ -205,7 +219,10 @@ def _german_credit(settings: DataSettings, config: Config, dtype: str, data_dir:
     by_class = class_weights(settings.class_weight, whole.target_blocks())
     rows = with_class_weight(whole, by_class)
     held = test.rows if test is not None else 0
-    return Tables(rows, test, whole, held, None, {}, german_credit.NAME)
+    tried = whole if test is None else test
+    raw = pa.table(dict(zip(tried.names, tried.features.T, strict=True)))
+    encoder = of_numbers(tried.names, german_credit.LABEL, dtype)
+    return Tables(rows, test, whole, held, encoder, {}, german_credit.NAME, raw)
 
 
 @contextlib.contextmanager

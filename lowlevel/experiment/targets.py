@@ -8,7 +8,7 @@ import numpy as np
 from lowlevel.data.columns import NUMBER, Source, blocks, kind_of, numbers
 from lowlevel.data.labels import labels
 from lowlevel.data.settings import BALANCED
-from lowlevel.experiment.encoder import Encoder
+from lowlevel.encoder import Encoder
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -18,23 +18,28 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lowlevel.config import TRAINING_MODES, Config
+from lowlevel.config import Config
 from lowlevel.errors import shortened
 from lowlevel.progress import Epoch
-
-CONFIG, HISTORY, METRICS, WEIGHTS, SCHEMA, COEFFICIENTS = FILES = (
-    "config.json",
-    "history.csv",
-    "metrics.json",
-    "weights.npz",
-    "schema.json",
-    "coefficients.csv",
+from lowlevel.storage import manifest
+from lowlevel.storage.contents import (
+    COEFFICIENTS,
+    CONFIG,
+    HISTORY,
+    METRICS,
+    SCHEMA,
+    WEIGHTS,
+    check_content,
 )
-# The files that a folder may hold to be replaced: a run's, or those of one of each mode.
-_OWN = {*FILES, *(f"{mode}/{name}" for mode in TRAINING_MODES for name in FILES)}
+from lowlevel.storage.manifest import MANIFEST
+
 # What a run's files need besides its weights, and what an epoch adds to them, amply.
 BASE_BYTES = 2**16
 EPOCH_BYTES = 2**6
+# What a model for other programs needs besides its weights, and how often those are in it, with an
+# optimizer's slots.
+EXPORT_BYTES = 2**24
+EXPORT_COPIES = 5
 
 
 class Results(NamedTuple):
@@ -49,6 +54,9 @@ class Results(NamedTuple):
         weights: by name, `layer/variable`.
         schema: what a user's columns become, as JSON; empty where there are none.
         coefficients: rows of a table, with a head; none where there are none.
+        about: what the manifest says of it, beside the files' digests.
+        exported: a folder on the same disk, whose content, a model for other programs, is moved
+            into the run's.
     """
 
     config: Config
@@ -57,6 +65,8 @@ class Results(NamedTuple):
     weights: Mapping[str, np.ndarray]
     schema: str = ""
     coefficients: Sequence[Sequence[Any]] = ()
+    about: Mapping[str, Any] = {}
+    exported: pathlib.Path | None = None
 
 
 def check_folder(folder: str, overwrite: bool) -> None:
@@ -76,27 +86,8 @@ def check_folder(folder: str, overwrite: bool) -> None:
             raise ValueError(_not_writable(folder, "a disk is mounted there: name a folder in it"))
         if path in (pathlib.Path.cwd(), *pathlib.Path.cwd().parents):
             raise ValueError(_not_writable(folder, "this is the working folder: name one in it"))
-        _check_content(path, folder, overwrite)
+        check_content(path, folder, overwrite)
     check_room(folder, BASE_BYTES)
-
-
-def _check_content(path: pathlib.Path, folder: str, overwrite: bool) -> None:
-    """Raises ValueError unless a folder is new or empty, or a run that may be replaced."""
-    entries = list(path.iterdir()) if path.exists() else []
-    entries += [entry for mode in TRAINING_MODES for entry in path.glob(f"{mode}/*")]
-    for entry in sorted(entries):
-        name = str(entry.relative_to(path))
-        own = entry.is_dir() if name in TRAINING_MODES else name in _OWN and entry.is_file()
-        if not own:
-            raise ValueError(
-                f"output_dir: expected a new or empty folder, got {folder}, which holds {name}: "
-                "name another"
-            )
-    if entries and not overwrite:
-        raise ValueError(
-            f"output_dir: expected a new or empty folder, got {folder}, which holds a run: name "
-            "another, or replace it with --overwrite"
-        )
 
 
 def check_room(folder: str, needed: int) -> None:
@@ -119,9 +110,30 @@ def check_room(folder: str, needed: int) -> None:
             _remove(made)
 
 
-def bytes_needed(config: Config, weights: int) -> int:
+def bytes_needed(config: Config, weights: int, exported: bool = False) -> int:
     """Returns how many bytes a run's results take at most, with so many numbers for weights."""
-    return BASE_BYTES + EPOCH_BYTES * config.epochs + 8 * weights
+    needed = BASE_BYTES + EPOCH_BYTES * config.epochs + 8 * weights
+    return needed + exported * (EXPORT_BYTES + EXPORT_COPIES * 8 * weights)
+
+
+@contextlib.contextmanager
+def staging(folder: str) -> Iterator[pathlib.Path]:
+    """Makes a hidden folder next to a run's, for what takes long to write; it is removed again.
+
+    Args:
+        folder: of the run; a leading ~ is the user's home.
+
+    Raises:
+        ValueError: it cannot be made, or what is written into it fails.
+    """
+    with _refusing(folder):
+        path = _path(folder)
+        made = _make_parents(path)
+        try:
+            with _partial(path) as partial:
+                yield partial
+        finally:
+            _remove(made)
 
 
 def write(folder: str, results: Mapping[str, Results], overwrite: bool = False) -> None:
@@ -146,7 +158,7 @@ def write(folder: str, results: Mapping[str, Results], overwrite: bool = False) 
                 for name, result in results.items():
                     (partial / name).mkdir(exist_ok=True)
                     _write_files(partial / name, result)
-                _check_content(path, folder, overwrite)
+                check_content(path, folder, overwrite)
                 _replace(path, partial)
         finally:
             # Those that are not empty stay.
@@ -168,9 +180,13 @@ def _write_files(path: pathlib.Path, results: Results) -> None:
             (path / name).write_bytes(content)
     arrays: dict[str, Any] = {**results.weights}
     np.savez(path / WEIGHTS, **arrays)
-    for written in path.iterdir():
-        with written.open("rb") as file:
-            os.fsync(file.fileno())
+    for exported in results.exported.iterdir() if results.exported else ():
+        exported.rename(path / exported.name)
+    (path / MANIFEST).write_bytes(manifest.make(path, results.about))
+    for written in path.rglob("*"):
+        if written.is_file():
+            with written.open("rb") as file:
+                os.fsync(file.fileno())
 
 
 def _replace(path: pathlib.Path, partial: pathlib.Path) -> None:

@@ -48,14 +48,18 @@ def test_a_model_that_is_worse_than_a_guess_is_called_so_and_no_other(
 def test_both_modes_write_the_same_files_in_the_same_form(
     main_in_process: Callable, tmp_path: pathlib.Path
 ) -> None:
-    finished = main_in_process("--mode=compare", "--output_dir=out", "--epochs=3", "--standardize")
+    finished = main_in_process(
+        "--mode=compare", "--output_dir=out", "--noexport", "--epochs=3", "--standardize"
+    )
     assert finished.returncode == 0
     for mode in ("module", "keras"):
         folder = tmp_path / "out" / mode
         assert sorted(path.name for path in folder.iterdir()) == [
             "config.json",
             "history.csv",
+            "manifest.json",
             "metrics.json",
+            "schema.json",
             "weights.npz",
         ]
         settings = json.loads((folder / "config.json").read_text())
@@ -82,7 +86,7 @@ def test_both_modes_write_the_same_files_in_the_same_form(
 def test_the_metrics_are_those_of_the_written_weights(
     main_in_process: Callable, tmp_path: pathlib.Path, credit: Callable
 ) -> None:
-    main_in_process("--output_dir=out", "--dtype=float64")
+    main_in_process("--output_dir=out", "--noexport", "--dtype=float64")
     with np.load(tmp_path / "out" / "weights.npz") as arrays:
         weights = dict(arrays)
     table = credit("float64")
@@ -97,12 +101,13 @@ def test_the_metrics_are_those_of_the_written_weights(
 def test_a_second_run_does_not_replace_the_first_unasked(
     main_in_process: Callable, tmp_path: pathlib.Path
 ) -> None:
-    assert main_in_process("--output_dir=out", "--epochs=1").returncode == 0
-    refused = main_in_process("--output_dir=out", "--epochs=2")
+    flags = ("--output_dir=out", "--noexport")
+    assert main_in_process(*flags, "--epochs=1").returncode == 0
+    refused = main_in_process(*flags, "--epochs=2")
     assert refused.returncode == 1
     assert "which holds a run" in refused.stderr and "--overwrite" in refused.stderr
     assert json.loads((tmp_path / "out" / "config.json").read_text())["epochs"] == 1
-    assert main_in_process("--output_dir=out", "--epochs=2", "--overwrite").returncode == 0
+    assert main_in_process(*flags, "--epochs=2", "--overwrite").returncode == 0
     assert json.loads((tmp_path / "out" / "config.json").read_text())["epochs"] == 2
 
 
@@ -121,7 +126,13 @@ def test_weights_are_shown_as_often_as_losses_the_trained_ones_alone(
 def test_the_weights_shown_are_those_written(
     mode: str, main_in_process: Callable, tmp_path: pathlib.Path
 ) -> None:
-    flags = ("--epochs=1", "--report_weights", "--output_dir=out", f"--mode={mode}")
+    flags = (
+        "--epochs=1",
+        "--report_weights",
+        "--output_dir=out",
+        "--noexport",
+        f"--mode={mode}",
+    )
     printed = main_in_process(*flags).stdout
     names = ["dense_0/kernel", "dense_0/bias", "logistic/kernel", "logistic/bias"]
     with np.load(tmp_path / "out" / "weights.npz") as arrays:
@@ -193,7 +204,16 @@ def test_a_divergence_in_the_last_step_is_found_too(
 def test_help_names_every_setting(run_main: Callable) -> None:
     text = run_main("--helpshort").stdout
     names = [field.name for field in dataclasses.fields(Config)]
-    for name in (*names, "mode", "output_dir", "overwrite", "data_dir", "report_weights"):
+    for name in (
+        *names,
+        "mode",
+        "output_dir",
+        "overwrite",
+        "data_dir",
+        "report_weights",
+        "export",
+        "input",
+    ):
         assert f"--{name}:" in text or f"--[no]{name}:" in text
 
 

@@ -92,6 +92,11 @@ def test_what_is_in_memory_is_taken_as_it_is(given: object) -> None:
     assert files.read(given).to_pylist() == TABLE.to_pylist()
 
 
+def test_a_home_of_nobody_is_a_clear_line() -> None:
+    with pytest.raises(ValueError, match=r"^train: cannot read ~nobody_of_this_name/a\.csv: "):
+        files.read("~nobody_of_this_name/a.csv")
+
+
 def test_what_is_no_table_is_a_clear_line() -> None:
     with pytest.raises(ValueError, match=r"^train: expected a path, a pyarrow table, a frame"):
         files.read(3)

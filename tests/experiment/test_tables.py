@@ -11,8 +11,8 @@ from sklearn.preprocessing import OneHotEncoder
 from lowlevel.config import Config
 from lowlevel.data.schema import learn
 from lowlevel.data.settings import DataSettings
+from lowlevel.encoder import Encoder, encode
 from lowlevel.experiment import tables
-from lowlevel.experiment.encoder import Encoder, encode
 from lowlevel.likelihoods import LIKELIHOODS
 
 RANDOM = np.random.default_rng(0)
@@ -166,3 +166,29 @@ def test_what_pandas_writes_of_an_index_is_no_feature() -> None:
     given = pa.table({**COLUMNS, "__index_level_0__": np.arange(ROWS)})
     found = tables.load(DataSettings(**YES), WIDE, LOGIT, train=given)  # type: ignore[arg-type]
     assert found.train.names == loaded().train.names
+
+
+def test_features_are_in_the_order_of_the_columns_however_many_there_are() -> None:
+    random = np.random.default_rng(1)
+    rows = 40
+    columns: dict[str, object] = {"label": random.integers(0, 2, rows)}
+    expected = []
+    for place in range(200):
+        if place % 50 == 7:
+            columns[f"text {place}"] = random.choice(["a", "b"], rows)
+            expected.append(columns[f"text {place}"] == "b")
+            continue
+        values = random.normal(size=rows)
+        columns[f"number {place}"] = values
+        gaps = place % 30 == 0
+        # Others in each column: those that lack the same values share an indicator.
+        missing = np.array([0, 1 + place // 30])
+        if gaps:
+            values[missing] = np.nan
+        expected.append(np.where(np.isnan(values), np.nanmean(values), values))
+        if gaps:
+            expected.append(np.isin(np.arange(rows), missing))
+    table = pa.table({n: pa.array(v, from_pandas=True) for n, v in columns.items()})
+    encoder = Encoder(learn(table, label="label", missing="indicator"), "float64")
+    features, _ = encode(encoder, table)
+    np.testing.assert_allclose(features, np.stack(expected, axis=1), rtol=1e-12)

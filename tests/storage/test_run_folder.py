@@ -21,7 +21,7 @@ from lowlevel.storage.run_folder import Results, bytes_needed, check_folder, che
 
 HISTORY = [Epoch(1, 0.7, 0.5), Epoch(2, 0.6931471805599453, 0.25)]
 WEIGHTS = {"dense_0/kernel": np.ones((3, 2), np.float32), "logistic/bias": np.zeros(1)}
-FILES = {"config.json", "history.csv", "metrics.json", "weights.npz"}
+FILES = {"config.json", "history.csv", "metrics.json", "weights.npz", "manifest.json"}
 
 
 def results(seed: int = 0, metrics: dict[str, float] | None = None) -> Results:
@@ -54,7 +54,7 @@ def folder(tmp_path: pathlib.Path) -> pathlib.Path:
 # What is in it.
 
 
-def test_the_folder_holds_four_files_and_nothing_stands_next_to_it(folder: pathlib.Path) -> None:
+def test_the_folder_holds_a_runs_files_and_nothing_stands_next_to_it(folder: pathlib.Path) -> None:
     assert {path.name for path in folder.iterdir()} == FILES
     assert list(folder.parent.iterdir()) == [folder]
 

@@ -1,6 +1,7 @@
 """The encoder: from a table's columns to a model's features, in training and in serving."""
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,6 +9,7 @@ import tensorflow as tf
 
 from lowlevel.data.columns import (
     BLOCK_ROWS,
+    NO_TEXT,
     NOTHING,
     NUMBER,
     TEXT,
@@ -18,15 +20,21 @@ from lowlevel.data.columns import (
 )
 from lowlevel.data.order import aligned_empty
 from lowlevel.data.schema import Column, Schema
+from lowlevel.data.settings import REFUSE
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
+# Columns of numbers that are handled at once.
+TOGETHER = 64
+
+
 class Encoder(tf.Module):
     """Makes features of columns as a schema says; the one implementation that there is.
 
-    Numbers are handled in float64 and rounded once, at the end.
+    Numbers are handled in float64 and rounded once, at the end. A missing value that the schema has
+    no place for is NaN in all features of its column.
     """
 
     def __init__(self, schema: Schema, dtype: str, name: str = "encoder") -> None:
@@ -37,7 +45,12 @@ class Encoder(tf.Module):
 
     def __call__(self, columns: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """Returns features `[n, features]` for columns `[n]`, float64 or string, by name."""
-        parts = [self._encoded(column, columns[column.name]) for column in self.schema.columns]
+        parts = [
+            self._numbers(run, tf.stack([columns[column.name] for column in run], axis=1))
+            if run[0].kind == NUMBER
+            else self._indicators(run[0], columns[run[0].name])
+            for run in _runs(self.schema.columns)
+        ]
         return tf.concat(parts, axis=1)
 
     def unknown(self, columns: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -48,18 +61,45 @@ class Encoder(tf.Module):
             if column.kind != NUMBER
         }
 
-    def _encoded(self, column: Column, values: tf.Tensor) -> tf.Tensor:
-        """Returns the features of one column, `[n, features of it]`."""
-        if column.kind != NUMBER:
-            levels = tf.constant(column.indicated, tf.string)
-            return tf.cast(values[:, None] == levels, self.dtype)
+    def _indicators(self, column: Column, values: tf.Tensor) -> tf.Tensor:
+        """Returns the features of a column of text, `[n, features of it]`."""
+        levels = tf.constant(column.indicated, tf.string)
+        indicators = tf.cast(values[:, None] == levels, self.dtype)
+        if self.schema.missing != REFUSE:
+            return indicators
+        # Not 0 in all, as a level that is not known is: nobody asked for that.
+        return tf.where(values[:, None] == NO_TEXT, tf.cast(np.nan, self.dtype), indicators)
+
+    def _numbers(self, columns: Sequence[Column], values: tf.Tensor) -> tf.Tensor:
+        """Returns the features of columns of numbers, `[n, features]` for `[n, columns]`."""
+        fill = [np.nan if column.fill is None else column.fill for column in columns]
+        center = tf.constant([column.center for column in columns], tf.float64)
         missing = tf.math.is_nan(values)
-        fill = np.nan if column.fill is None else column.fill
         filled = tf.where(missing, tf.constant(fill, tf.float64), values)
-        parts = [tf.cast(filled - tf.constant(column.center, tf.float64), self.dtype)]
-        if column.indicates:
-            parts.append(tf.cast(missing, self.dtype))
-        return tf.stack(parts, axis=1)
+        features = tf.cast(filled - center, self.dtype)
+        if not any(column.indicates for column in columns):
+            return features
+        both = tf.concat([features, tf.cast(missing, self.dtype)], axis=1)
+        places = [[i, len(columns) + i][: len(c.features)] for i, c in enumerate(columns)]
+        return tf.gather(both, [place for own in places for place in own], axis=1)
+
+
+def _runs(columns: Sequence[Column]) -> Iterator[list[Column]]:
+    """Yields columns of numbers together where they follow each other, and others alone.
+
+    Operations for each would take long to trace and to load; for all of them, much memory.
+    """
+    for is_number, group in itertools.groupby(columns, lambda column: column.kind == NUMBER):
+        run = list(group)
+        together = TOGETHER if is_number else 1
+        for first in range(0, len(run), together):
+            yield run[first : first + together]
+
+
+def of_numbers(names: Sequence[str], label: str, dtype: str) -> Encoder:
+    """Returns the encoder of columns of numbers, each of which is a feature as it is."""
+    columns = tuple(Column(name, NUMBER) for name in names)
+    return Encoder(Schema(columns, label), dtype)
 
 
 def encode(
@@ -112,7 +152,7 @@ def check(schema: Schema, table: "pa.Table") -> None:
             raise ValueError(f"expected {column.name} to be of {column.kind}s, got {kind}")
         # A number is refused where it is filled; a missing text would be a level not known.
         absent = count_missing(table, column.name) if column.kind == TEXT else 0
-        if absent and schema.missing == "refuse":
+        if absent and schema.missing == REFUSE:
             raise ValueError(
                 f"missing values, {absent} in {column.name}: fill them, or train with "
                 "--missing=mean or --missing=indicator"

@@ -1,0 +1,60 @@
+"""What a run's folder may hold: its files by name, and no others where one is to be replaced."""
+
+import pathlib
+
+from lowlevel.config import TRAINING_MODES
+from lowlevel.storage.manifest import MANIFEST
+
+CONFIG, HISTORY, METRICS, WEIGHTS, SCHEMA, COEFFICIENTS = FILES = (
+    "config.json",
+    "history.csv",
+    "metrics.json",
+    "weights.npz",
+    "schema.json",
+    "coefficients.csv",
+)
+SAVED_MODEL, KERAS_MODEL = "export/1", "model.keras"
+# The files that a folder may hold to be replaced, a run's or those of one of each mode, and the
+# folders that it may.
+_OF_A_RUN = {
+    *FILES,
+    MANIFEST,
+    KERAS_MODEL,
+    f"{SAVED_MODEL}/saved_model.pb",
+    f"{SAVED_MODEL}/fingerprint.pb",
+    f"{SAVED_MODEL}/variables/variables.index",
+    f"{SAVED_MODEL}/variables/variables.data-00000-of-00001",
+}
+_PLACES = ("", *(f"{mode}/" for mode in TRAINING_MODES))
+_OWN = {f"{place}{name}" for place in _PLACES for name in _OF_A_RUN}
+_OWN_FOLDERS = {
+    *(str(folder) for name in _OWN for folder in pathlib.PurePath(name).parents),
+    *(f"{place}{SAVED_MODEL}/assets" for place in _PLACES),
+}
+
+
+def check_content(path: pathlib.Path, folder: str, overwrite: bool) -> None:
+    """Raises ValueError unless a folder is new or empty, or a run that may be replaced."""
+    entries = _entries(path, path) if path.exists() else {}
+    for name, entry in entries.items():
+        if not (entry.is_dir() if name in _OWN_FOLDERS else name in _OWN and entry.is_file()):
+            raise ValueError(
+                f"output_dir: expected a new or empty folder, got {folder}, which holds {name}: "
+                "name another"
+            )
+    if entries and not overwrite:
+        raise ValueError(
+            f"output_dir: expected a new or empty folder, got {folder}, which holds a run: name "
+            "another, or replace it with --overwrite"
+        )
+
+
+def _entries(path: pathlib.Path, folder: pathlib.Path) -> dict[str, pathlib.Path]:
+    """Returns what is in a run's folder, from one in it on, by name, not below what is foreign."""
+    found = {}
+    for entry in sorted(folder.iterdir()):
+        name = str(entry.relative_to(path))
+        found[name] = entry
+        if name in _OWN_FOLDERS and entry.is_dir():
+            found |= _entries(path, entry)
+    return found

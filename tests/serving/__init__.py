@@ -1,0 +1,1 @@
+"""Exports of a run, and the scores that they give of rows."""
