@@ -15,6 +15,8 @@ ACTIVATIONS = ("linear", "relu", "tanh", "sigmoid")
 DTYPES = ("float32", "float64")
 KERAS_HOOKS = ("train_step", "compute_loss")
 FULL, WINDOW = SHUFFLES = ("full", "window")
+# Whether a run goes on from its checkpoints.
+AUTO, NEVER, MUST = RESUMES = ("auto", "never", "must")
 
 Group = TypeVar("Group", bound=type)
 

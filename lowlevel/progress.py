@@ -4,9 +4,12 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lowlevel.config import TrainingSettings
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # Of one call into compiled code, which Ctrl-C has to wait for: half a second's work or less on a
 # slow processor, counted in steps and in multiplications.
@@ -47,6 +50,20 @@ class State:
     epoch: int = 0
     batch: int = 0
     total: float = 0.0
+
+
+class Snapshot(NamedTuple):
+    """What a run has come to.
+
+    Attributes:
+        arrays: by name: of the state, "state/...", by names that both modes share; the records of
+            all epochs, "history"; and the best weights, "best/...", where rows are held out to
+            stop by.
+        facts: as JSON has them: epoch, batch and the like.
+    """
+
+    arrays: "dict[str, np.ndarray]"
+    facts: dict[str, Any]
 
 
 # Sees the records of the epochs since it was last called, and the state as it is now.

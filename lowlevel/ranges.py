@@ -177,6 +177,22 @@ class Bytes(NamedTuple):
         return Whole(at_least=1).accept(int(float(number) * (1024 if binary else 1000) ** power))
 
 
+class Interval(NamedTuple):
+    """A number of epochs, or of seconds with an s after it, as text; or nothing."""
+
+    words: str = "a number of epochs, or of seconds as in 30s"
+
+    def accept(self, value: Any) -> str:
+        """Returns the text."""
+        if not isinstance(value, str):
+            raise TypeError
+        if value.endswith("s"):
+            Number(above_zero=True).accept(float(value[:-1]))
+        elif value:
+            Whole(at_least=1).accept(int(value))
+        return value
+
+
 class NumberOr(NamedTuple):
     """A positive number as text, some words, or nothing."""
 

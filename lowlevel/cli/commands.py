@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from lowlevel import startup
 from lowlevel.cli import output, predict
 from lowlevel.cli.flags import PREDICT, Call
-from lowlevel.config import TRAINING_MODES
+from lowlevel.config import NEVER, TRAINING_MODES
 from lowlevel.errors import in_one_line
-from lowlevel.storage import run_folder
+from lowlevel.storage import checkpoints, run_folder
 from lowlevel.storage.run_folder import Results
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ def execute(call: Call) -> int:
     if call.mode == PREDICT:
         return predict.execute(call)
     if call.output_dir and call.mode != "check":
-        run_folder.check_folder(call.output_dir, call.overwrite)
+        run_folder.check_folder(call.output_dir, call.overwrite or goes_on(call))
     startup.import_tensorflow()
-    startup.start_devices(call.config.threads)
+    startup.start_devices(call.config.threads or threads_before(call))
     try:
         return check(call) if call.mode == "check" else train(call)
     except ValueError:
@@ -42,6 +42,24 @@ def execute(call: Call) -> int:
         if ":" in call.config.likelihood:
             raise ValueError(f"{call.config.likelihood} fails: {in_one_line(error)}") from error
         raise
+
+
+def goes_on(call: Call) -> bool:
+    """Returns whether the folder's run may be trained on, though it was finished."""
+    facts = latest_facts(call)
+    return bool(facts) and not facts["stopped"] and facts["epoch"] < call.config.epochs
+
+
+def threads_before(call: Call) -> int:
+    """Returns with how many threads the run was begun that is to go on; 0 for none."""
+    return latest_facts(call).get("environment", {}).get("threads", 0)
+
+
+def latest_facts(call: Call) -> dict[str, Any]:
+    """Returns what is known of the checkpoint that a run would go on from; nothing for none."""
+    if call.mode not in TRAINING_MODES or not call.output_dir or call.resume == NEVER:
+        return {}
+    return checkpoints.latest_facts(call.output_dir, call.overwrite)
 
 
 def train(call: Call) -> int:
@@ -77,10 +95,32 @@ def train_one(call: Call, found: "Tables") -> int:
     observers: list[Any] = [output.show_epoch]
     if call.report_weights:
         observers.append(output.weights_shower(modes.load(call.mode)))
+    keeper = keeper_of(call) if call.output_dir else None
     print("epoch          nll  seconds")
-    run = experiment.train(call.mode, call.config, found.train, observers, found.test)
-    keep(call, found, {"": run}, {"": conclude(call, call.mode, "", run, found)})
+    run = experiment.train(
+        call.mode, call.config, found.train, observers, found.test, keeper=keeper
+    )
+    results = conclude(call, call.mode, "", run, found)
+    if keeper:
+        results = results._replace(checkpoint=keeper.newest_file())
+    keep(call, found, {"": run}, {"": results})
+    if keeper:
+        keeper.close(done=True)
     return 0
+
+
+def keeper_of(call: Call) -> checkpoints.Checkpoints:
+    """Returns the keeper of a run's checkpoints."""
+    import tensorflow as tf
+
+    return checkpoints.Checkpoints(
+        call.output_dir,
+        call.checkpoint_every,
+        call.resume,
+        call.overwrite,
+        {"threads": startup.start_devices(0), "tensorflow": tf.__version__},
+        lambda line: print(f"{call.output_dir}: {line}", flush=True),
+    )
 
 
 def train_both(call: Call, found: "Tables") -> int:
@@ -132,7 +172,7 @@ def keep(
     if not call.output_dir:
         return
     if not call.export:
-        run_folder.write(call.output_dir, results, call.overwrite)
+        run_folder.write(call.output_dir, results, replaces(results, call))
         return
     from lowlevel.serving import exporting
 
@@ -146,9 +186,17 @@ def keep(
                 about={**results[name].about, **exported.about},
                 exported=stage / mode,
             )
-        run_folder.write(call.output_dir, kept, call.overwrite)
+        run_folder.write(call.output_dir, kept, replaces(kept, call))
     for name, exported in made.items():
         output.show_export(name, exported, held_out=found.test is not None)
+
+
+def replaces(results: Mapping[str, Results], call: Call) -> bool:
+    """Returns whether results may take the place of a run: as asked for, or as it was trained on.
+
+    Whoever has made checkpoints has seen to it that the run that is there is the same.
+    """
+    return call.overwrite or any(result.checkpoint for result in results.values())
 
 
 def check(call: Call) -> int:

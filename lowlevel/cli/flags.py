@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from absl import flags
 
-from lowlevel.config import TRAINING_MODES, Config, Settings
+from lowlevel.config import AUTO, MUST, RESUMES, TRAINING_MODES, Config, Settings
 from lowlevel.data.settings import DataSettings
-from lowlevel.ranges import Choice, Number, Numbers, Share, Switch, Texts, Whole, Wholes
+from lowlevel.ranges import Choice, Interval, Number, Numbers, Share, Switch, Texts, Whole, Wholes
 
 PREDICT = "predict"
 COMMANDS = (*TRAINING_MODES, "compare", "check", PREDICT)
@@ -20,6 +20,8 @@ _OF_COMMANDS = (
     "output_dir",
     "export",
     "overwrite",
+    "checkpoint_every",
+    "resume",
     "data_dir",
     "verbose_check",
     *_OF_PREDICT,
@@ -37,6 +39,8 @@ class Call(NamedTuple):
         output_dir: folder for the run's results; empty to write none.
         export: whether the model is put into that folder as well, for other programs.
         overwrite: whether a run that is there is replaced, or a file of scores.
+        checkpoint_every: how often a checkpoint is written, as `ranges.Interval` has it.
+        resume: whether a run goes on from its checkpoints, as `config.RESUMES` has it.
         data_dir: folder where the prepared table is kept; empty for TFDS's own.
         verbose_check: whether a check shows what is right as well.
         model: folder of the run whose model scores rows.
@@ -51,6 +55,8 @@ class Call(NamedTuple):
     output_dir: str
     export: bool
     overwrite: bool
+    checkpoint_every: str
+    resume: str
     data_dir: str
     verbose_check: bool
     model: str
@@ -85,6 +91,19 @@ def define() -> None:
     )
     flags.DEFINE_bool(
         "overwrite", False, "replace the run that --output_dir holds, or the file --output"
+    )
+    flags.DEFINE_string(
+        "checkpoint_every",
+        "",
+        f"{Interval().words}, from one checkpoint of --output_dir to the next; left out, once a "
+        "minute and at a report, whichever is rarer",
+    )
+    flags.DEFINE_enum(
+        "resume",
+        AUTO,
+        RESUMES,
+        "auto: goes on from the checkpoints of a run of the same settings and rows, of either "
+        "mode, if there are any in --output_dir; must: fails if there are none; never: begins anew",
     )
     flags.DEFINE_string(
         "data_dir", "", "folder where the prepared table is kept; empty for ~/tensorflow_datasets"
@@ -159,7 +178,25 @@ def parse(arguments: Sequence[str]) -> Call:
         raise ValueError(f"--{error}") from error
     call = Call(flags.FLAGS.mode, config, data, *(flags.FLAGS[name].value for name in _OF_COMMANDS))
     _check_predict(call)
+    _check_checkpoints(call)
     return call
+
+
+def _check_checkpoints(call: Call) -> None:
+    """Raises ValueError unless the flags of checkpoints are of their range, and of use."""
+    try:
+        Interval().accept(call.checkpoint_every)
+    except ValueError:
+        raise ValueError(
+            f"--checkpoint_every: expected {Interval().words}, got {call.checkpoint_every}"
+        ) from None
+    given = call.checkpoint_every or call.resume == MUST
+    if given and not (call.output_dir and call.mode in TRAINING_MODES):
+        name = "checkpoint_every" if call.checkpoint_every else "resume"
+        raise ValueError(
+            f"--{name}: expected with --output_dir and --mode={' or '.join(TRAINING_MODES)}, got "
+            "it without"
+        )
 
 
 def _check_predict(call: Call) -> None:

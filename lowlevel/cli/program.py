@@ -63,10 +63,10 @@ def endings() -> Iterator[None]:
         end(f"{error.name} is not installed: pip install -r requirements.txt")
     except ImportError as error:
         end(in_one_line(error))
-    except KeyboardInterrupt:
-        end("interrupted", INTERRUPTED)
-    except Terminated:
-        end("terminated", TERMINATED)
+    except KeyboardInterrupt as error:
+        end(": ".join(["interrupted", *map(str, error.args)]), INTERRUPTED)
+    except Terminated as error:
+        end(": ".join(["terminated", *map(str, error.args)]), TERMINATED)
     except BrokenPipeError:
         # Whoever read the lines is gone, as `| head` is.
         end("")

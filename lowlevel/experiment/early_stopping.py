@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from lowlevel.data import Table
+from lowlevel.experiment.modes import Mode
 from lowlevel.progress import Epoch, Progress, State
 
 
@@ -18,12 +19,16 @@ class EarlyStopping:
     """
 
     def __init__(
-        self, progress: Progress, test: Table, mean_loss: Callable[[Any, Table], float]
+        self,
+        wing: Mode,
+        progress: Progress,
+        test: Table,
+        mean_loss: Callable[[Any, Table], float],
     ) -> None:
-        """Takes the rows held out, and what gives a model's mean loss on rows."""
-        self.progress, self.test, self.mean_loss = progress, test, mean_loss
+        """Takes the mode, the rows held out, and what gives a model's mean loss on rows."""
+        self.wing, self.progress, self.test, self.mean_loss = wing, progress, test, mean_loss
         self.best, self.best_epoch = np.inf, 0
-        self.weights: list[np.ndarray] = []
+        self.weights: dict[str, np.ndarray] = {}
         self.worse = 0
 
     def __call__(self, epochs: Sequence[Epoch], state: State) -> None:
@@ -31,7 +36,7 @@ class EarlyStopping:
         loss = self.mean_loss(state.model, self.test)
         if loss < self.best:
             self.best, self.best_epoch, self.worse = loss, state.epoch, 0
-            self.weights = [variable.numpy() for variable in state.model.trainable_variables]
+            self.weights = self.wing.named_weights(state.model, trainable_only=True)
             return
         self.worse += 1
         if self.worse >= self.progress.settings.patience:
@@ -40,7 +45,6 @@ class EarlyStopping:
     def restore(self, state: State) -> None:
         """Gives the model its best weights back."""
         # None where no report had a loss that is a number: evaluation says so.
-        if self.weights:
-            pairs = zip(state.model.trainable_variables, self.weights, strict=True)
-            for variable, values in pairs:
-                variable.assign(values)
+        variables = self.wing.named_variables(state)
+        for name, values in self.weights.items():
+            variables[name].assign(values)

@@ -27,6 +27,9 @@ class Mode(Protocol):
     def named_weights(self, model: Any, trainable_only: bool = False) -> dict[str, np.ndarray]:
         """Returns every array of the model by name, `layer/variable`."""
 
+    def named_variables(self, state: State) -> dict[str, Any]:
+        """Returns all that training changes, by names that both modes share."""
+
     def linear_predictor(self, model: Any, features: tf.Tensor) -> tf.Tensor:
         """Returns the model's z, `[rows]`, for features `[rows, columns]`."""
 

@@ -13,6 +13,7 @@ from lowlevel.data.columns import BLOCK_ROWS
 from lowlevel.experiment import metrics, modes
 from lowlevel.experiment.early_stopping import EarlyStopping
 from lowlevel.experiment.settling import base_rate, check_test, settled
+from lowlevel.experiment.snapshots import Course, Keeper, keeping
 from lowlevel.likelihoods import Likelihood
 from lowlevel.progress import Epoch, Observer, Progress, State, check_finite
 
@@ -54,6 +55,7 @@ def train(
     table: Rows,
     observers: Observer | Sequence[Observer] = (),
     test: Table | None = None,
+    keeper: Keeper | None = None,
 ) -> Run:
     """Builds a model, trains it and evaluates it.
 
@@ -64,6 +66,8 @@ def train(
         observers: one, or several; each is called after every `report_every` epochs, and at the
           end, with the records of the epochs since its last call, and the state.
         test: rows held out, by which `patience` stops the training; nothing else looks at them.
+        keeper: of snapshots of the run, and of what it is to go on from, if it is:
+          `storage.checkpoints.Checkpoints`, say.
 
     Raises:
         ValueError: there is no such mode; the loss is not finite; the likelihood cannot be used or
@@ -77,10 +81,13 @@ def train(
     base_rate_nll = base_rate(likelihood, table)
     state = wing.start(config, likelihood, table)
     progress = Progress(config, observers)
-    stopping = EarlyStopping(progress, test, mean_loss) if config.patience and test else None
+    stopping = EarlyStopping(wing, progress, test, mean_loss) if config.patience and test else None
     if stopping:
         progress.observers = (*progress.observers, stopping)
-    wing.train(state, config, table, progress)
+    course = Course(wing, state, progress, stopping)
+    with keeping(keeper, course, config, table, test):
+        if not progress.stopped:
+            wing.train(state, config, table, progress)
     if state.epoch != config.epochs and not progress.stopped:
         raise ValueError(f"Expected {config.epochs} epochs, got {state.epoch}: the rows ran out")
     if stopping:

@@ -14,12 +14,14 @@ CONFIG, HISTORY, METRICS, WEIGHTS, SCHEMA, COEFFICIENTS = FILES = (
     "coefficients.csv",
 )
 SAVED_MODEL, KERAS_MODEL = "export/1", "model.keras"
+CHECKPOINT = "checkpoint.npz"
 # The files that a folder may hold to be replaced, a run's or those of one of each mode, and the
 # folders that it may.
 _OF_A_RUN = {
     *FILES,
     MANIFEST,
     KERAS_MODEL,
+    CHECKPOINT,
     f"{SAVED_MODEL}/saved_model.pb",
     f"{SAVED_MODEL}/fingerprint.pb",
     f"{SAVED_MODEL}/variables/variables.index",
@@ -45,7 +47,7 @@ def check_content(path: pathlib.Path, folder: str, overwrite: bool) -> None:
     if entries and not overwrite:
         raise ValueError(
             f"output_dir: expected a new or empty folder, got {folder}, which holds a run: name "
-            "another, or replace it with --overwrite"
+            "another, replace it with --overwrite, or train on with more --epochs"
         )
 
 

@@ -23,6 +23,7 @@ from lowlevel.errors import shortened
 from lowlevel.progress import Epoch
 from lowlevel.storage import manifest
 from lowlevel.storage.contents import (
+    CHECKPOINT,
     COEFFICIENTS,
     CONFIG,
     HISTORY,
@@ -35,11 +36,13 @@ from lowlevel.storage.manifest import MANIFEST
 
 # What a run's files need besides its weights, and what an epoch adds to them, amply.
 BASE_BYTES = 2**16
-EPOCH_BYTES = 2**6
+EPOCH_BYTES = 2**8
 # What a model for other programs needs besides its weights, and how often those are in it, with an
 # optimizer's slots.
 EXPORT_BYTES = 2**24
 EXPORT_COPIES = 5
+# Likewise of the checkpoints: four files, each of the weights, two slots and the best ones.
+CHECKPOINT_COPIES = 16
 
 
 class Results(NamedTuple):
@@ -57,6 +60,7 @@ class Results(NamedTuple):
         about: what the manifest says of it, beside the files' digests.
         exported: a folder on the same disk, whose content, a model for other programs, is moved
             into the run's.
+        checkpoint: a file that is copied into the folder, from which the run may be trained on.
     """
 
     config: Config
@@ -67,6 +71,7 @@ class Results(NamedTuple):
     coefficients: Sequence[Sequence[Any]] = ()
     about: Mapping[str, Any] = {}
     exported: pathlib.Path | None = None
+    checkpoint: pathlib.Path | None = None
 
 
 def check_folder(folder: str, overwrite: bool) -> None:
@@ -112,7 +117,8 @@ def check_room(folder: str, needed: int) -> None:
 
 def bytes_needed(config: Config, weights: int, exported: bool = False) -> int:
     """Returns how many bytes a run's results take at most, with so many numbers for weights."""
-    needed = BASE_BYTES + EPOCH_BYTES * config.epochs + 8 * weights
+    copies = 1 + CHECKPOINT_COPIES
+    needed = BASE_BYTES + EPOCH_BYTES * config.epochs + copies * 8 * weights
     return needed + exported * (EXPORT_BYTES + EXPORT_COPIES * 8 * weights)
 
 
@@ -182,6 +188,8 @@ def _write_files(path: pathlib.Path, results: Results) -> None:
     np.savez(path / WEIGHTS, **arrays)
     for exported in results.exported.iterdir() if results.exported else ():
         exported.rename(path / exported.name)
+    if results.checkpoint:
+        shutil.copy(results.checkpoint, path / CHECKPOINT)
     (path / MANIFEST).write_bytes(manifest.make(path, results.about))
     for written in path.rglob("*"):
         if written.is_file():

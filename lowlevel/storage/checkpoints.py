@@ -1,0 +1,325 @@
+"""Checkpoints: a run's snapshots on the disk, from which the same command goes on.
+
+While a run trains they are in a folder next to the run's, `RUN_FOLDER.checkpoints`, the last two of
+them; when its results are written, the last one is among these, as `checkpoint.npz`. Each is one
+file, arrays as NumPy writes them with a SHA-256 at its end, which is written under another name,
+flushed to the disk and renamed: whatever ends the process, there is the one before.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import io
+import json
+import os
+import pathlib
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from lowlevel.config import AUTO, MUST, NEVER, shown
+from lowlevel.errors import in_one_line, shortened
+from lowlevel.progress import Snapshot
+from lowlevel.storage.contents import CHECKPOINT
+
+FORMAT = 1
+KEPT = 2
+# Between two checkpoints, where nothing is said: at a report, and no sooner.
+SECONDS = 60.0
+# Between two snapshots in memory, for Ctrl-C: in seconds, and in times of what one takes.
+SPACING, TIMES = 0.5, 50
+_DIGEST_BYTES = hashlib.sha256().digest_size
+
+
+class Checkpoints:
+    """The checkpoints of one run."""
+
+    def __init__(
+        self,
+        folder: str,
+        every: str = "",
+        resume: str = AUTO,
+        overwrite: bool = False,
+        environment: Mapping[str, Any] | None = None,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        """Looks for none yet.
+
+        Args:
+            folder: the run's own; a leading ~ is the user's home.
+            every: a number of epochs, or of seconds with an s after it; empty for once a minute
+                and at a report, whichever is rarer.
+            resume: whether to go on from what is there: "auto", "never" or "must".
+            overwrite: whether a run that is there is to be replaced, and so not gone on from.
+            environment: what the last bits depend on beside the settings, by name.
+            say: is told in a line what is worth knowing.
+        """
+        self._run = pathlib.Path(folder).expanduser().resolve()
+        self._path = _folder_of(self._run)
+        self._every, self._resume, self._overwrite = every, resume, overwrite
+        self._environment, self._say = dict(environment or {}), say
+        self._identity: dict[str, str] = {}
+        self._last: Snapshot | None = None
+        self._written: tuple[int, int] | None = None
+        self._taken_at = self._written_at = time.monotonic()
+        self._spacing = SPACING
+        self._lock: int | None = None
+
+    def begin(self, identity: Mapping[str, str]) -> Snapshot | None:
+        """Takes the folder, and returns what the run is to go on from, if it is.
+
+        Raises:
+            ValueError: another process has the folder, it cannot be written, or holds the
+                checkpoints of another run; or there is none, and there must be.
+        """
+        self._identity = dict(identity)
+        with _refusing(self._path):
+            self._path.mkdir(parents=True, exist_ok=True)
+            self._take_lock()
+            for partial in self._path.glob(".*"):
+                partial.unlink()
+        try:
+            found = None if self._resume == NEVER else self._newest()
+            if found is None and self._resume == MUST:
+                raise ValueError(f"resume: expected checkpoints of {self._run}, got none")
+        except ValueError:
+            self.close()
+            raise
+        if found is None:
+            self._clear()
+            return None
+        self._say_what_differs(found.facts["environment"])
+        epoch, batch = found.facts["epoch"], found.facts["batch"]
+        self._last, self._written = found, (epoch, batch)
+        within = f", batch {batch} of the next" if batch else ""
+        self._say(f"goes on after epoch {epoch}{within}")
+        return found
+
+    def see(self, take: Callable[[], Snapshot], epoch: int, whole: bool, reported: bool) -> None:
+        """Keeps a snapshot in memory where there is time to, and on the disk where it is due."""
+        now = time.monotonic()
+        due = self._due(now, epoch, whole, reported)
+        if due or now - self._taken_at >= self._spacing:
+            self._last = take()
+            self._taken_at = time.monotonic()
+            self._spacing = max(SPACING, TIMES * (self._taken_at - now))
+        if due:
+            self.write()
+
+    def write(self) -> None:
+        """Writes the last snapshot down, unless it is written.
+
+        Raises:
+            ValueError: it cannot be; those before are there as they were.
+        """
+        if self._last is None or _place(self._last) == self._written:
+            return
+        facts = {
+            "format": FORMAT,
+            "identity": self._identity,
+            "environment": self._environment,
+            **self._last.facts,
+        }
+        content = _packed(Snapshot(self._last.arrays, facts))
+        epoch, batch = self._written = _place(self._last)
+        target = self._path / f"epoch-{epoch:08d}-batch-{batch:08d}.npz"
+        partial = target.with_name(f".{target.name}")
+        with _refusing(self._path):
+            try:
+                with partial.open("wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                partial.rename(target)
+                _flush(self._path)
+            finally:
+                partial.unlink(missing_ok=True)
+            for old in sorted(self._path.glob("*.npz"), reverse=True)[KEPT:]:
+                old.unlink()
+        self._written_at = time.monotonic()
+
+    def finish(self, take: Callable[[], Snapshot]) -> None:
+        """Writes the run's end down."""
+        self._last = take()
+        self.write()
+
+    def give_up(self, error: BaseException) -> None:
+        """Writes the last snapshot down where somebody has stopped the run, and says so.
+
+        What has failed by itself would fail again.
+        """
+        if not isinstance(error, Exception):
+            self.write()
+            if self._written:
+                error.args = (f"the same command goes on after epoch {self._written[0]}",)
+        self.close()
+
+    def newest_file(self) -> pathlib.Path:
+        """Returns the file of the last checkpoint that was written."""
+        return max(self._path.glob("*.npz"))
+
+    def close(self, done: bool = False) -> None:
+        """Gives the folder up, and removes it where it is empty, or all that was in it is kept."""
+        if self._lock is not None:
+            if done or not any(self._path.glob("*.npz")):
+                shutil.rmtree(self._path, ignore_errors=True)
+            os.close(self._lock)
+            self._lock = None
+
+    def _due(self, now: float, epoch: int, whole: bool, reported: bool) -> bool:
+        """Returns whether it is time for a checkpoint."""
+        since = now - self._written_at
+        if self._every.endswith("s"):
+            return since >= float(self._every[:-1])
+        if self._every:
+            return whole and epoch > 0 and epoch % int(self._every) == 0
+        return reported and since >= SECONDS
+
+    def _newest(self) -> Snapshot | None:
+        """Returns the newest checkpoint that is whole.
+
+        Raises:
+            ValueError: it is of another run, or of a newer version.
+        """
+        for path in _candidates(self._run, self._overwrite):
+            try:
+                found = _read(path)
+            except ValueError as error:
+                self._say(f"{error}: the one before is taken")
+                continue
+            if found.facts["format"] > FORMAT:
+                raise ValueError(
+                    f"resume: {path} is of a newer version: use that, or begin anew in another "
+                    "folder"
+                )
+            differs = _differences(self._identity, found.facts["identity"])
+            if differs and self._overwrite:
+                return None
+            if differs:
+                raise ValueError(
+                    f"output_dir: {self._path} has the checkpoints of another run, with "
+                    f"{differs}: name another folder, go on with its settings, or begin anew with "
+                    "--resume=never"
+                )
+            return found
+        return None
+
+    def _clear(self) -> None:
+        """Removes checkpoints that are not gone on from."""
+        for path in self._path.glob("*.npz"):
+            path.unlink()
+
+    def _take_lock(self) -> None:
+        """Locks the folder for as long as the process lives.
+
+        Raises:
+            ValueError: another process has it.
+        """
+        lock = os.open(self._path, os.O_RDONLY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            raise ValueError(
+                f"output_dir: another process trains into {self._run}: wait, or name another folder"
+            ) from None
+        self._lock = lock
+
+    def _say_what_differs(self, before: Mapping[str, Any]) -> None:
+        """Says on what the last bits depend that is not as it was."""
+        differs = _differences(self._environment, before)
+        if differs:
+            self._say(f"made with {differs}: the last bits may differ from those of one run")
+
+
+def latest_facts(folder: str, overwrite: bool) -> dict[str, Any]:
+    """Returns what is known of the newest checkpoint that a run may go on from; nothing for none.
+
+    Args:
+        folder: of the run; a leading ~ is the user's home.
+        overwrite: whether a finished run that is there is to be replaced.
+    """
+    with contextlib.suppress(OSError, RuntimeError):
+        for path in _candidates(pathlib.Path(folder).expanduser().resolve(), overwrite):
+            with contextlib.suppress(ValueError):
+                return _read(path).facts
+    return {}
+
+
+def _folder_of(run: pathlib.Path) -> pathlib.Path:
+    """Returns where a run's checkpoints are while it trains."""
+    return run.with_name(f"{run.name}.checkpoints")
+
+
+def _candidates(run: pathlib.Path, overwrite: bool) -> list[pathlib.Path]:
+    """Returns the checkpoints that a run may go on from, the newest first."""
+    while_training = sorted(_folder_of(run).glob("*.npz"), reverse=True)
+    if while_training or overwrite:
+        return while_training
+    return list(run.glob(CHECKPOINT))
+
+
+def _place(snapshot: Snapshot) -> tuple[int, int]:
+    """Returns how far a snapshot is: its epoch and batch."""
+    return snapshot.facts["epoch"], snapshot.facts["batch"]
+
+
+def _differences(expected: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    """Returns what is otherwise, in words."""
+    names = [name for name in {**expected, **found} if expected.get(name) != found.get(name)]
+    words = [
+        f"other {name}"
+        if name.startswith("rows")
+        else f"{name}={shown(found.get(name))} in place of {shown(expected.get(name))}"
+        for name in names
+    ]
+    return shortened(", ".join(words))
+
+
+def _packed(snapshot: Snapshot) -> bytes:
+    """Returns a snapshot as a file's content."""
+    buffer = io.BytesIO()
+    facts = np.frombuffer(json.dumps(snapshot.facts).encode(), np.uint8)
+    arrays: dict[str, Any] = {"facts": facts, **snapshot.arrays}
+    np.savez(buffer, **arrays)
+    content = buffer.getvalue()
+    return content + hashlib.sha256(content).digest()
+
+
+def _read(path: pathlib.Path) -> Snapshot:
+    """Returns the snapshot in a file; raises ValueError if it is damaged."""
+    try:
+        whole = path.read_bytes()
+        content, digest = whole[:-_DIGEST_BYTES], whole[-_DIGEST_BYTES:]
+        if hashlib.sha256(content).digest() != digest:
+            raise ValueError("it is cut short, or changed")
+        with np.load(io.BytesIO(content)) as arrays:
+            found = {name: arrays[name] for name in arrays.files}
+        return Snapshot(found, json.loads(found.pop("facts").tobytes()))
+    except (OSError, ValueError) as error:
+        cause = getattr(error, "strerror", None) or in_one_line(error).removeprefix("ValueError: ")
+        raise ValueError(f"{path} cannot be read ({cause})") from error
+
+
+def _flush(folder: pathlib.Path) -> None:
+    """Has the disk keep what was renamed in a folder."""
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+@contextlib.contextmanager
+def _refusing(folder: pathlib.Path) -> Any:
+    """Turns what the system says of a folder into ValueError."""
+    try:
+        yield
+    except OSError as error:
+        raise ValueError(
+            f"output_dir: cannot write checkpoints into {folder} ({error.strerror}): what was "
+            "written before is there"
+        ) from error

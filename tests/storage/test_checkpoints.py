@@ -1,0 +1,268 @@
+"""Checkpoints: a run that was stopped goes on to the bits of one that was not, or says why not."""
+
+import errno
+import fcntl
+import itertools
+import os
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lowlevel import experiment
+from lowlevel.config import Config
+from lowlevel.data import Rows, Stream, Table
+from lowlevel.data.row_file import RowFile
+from lowlevel.experiment import Run
+from lowlevel.progress import Snapshot
+from lowlevel.storage.checkpoints import Checkpoints
+from tests import wings
+
+TABLE = wings.small_table(rows=203)
+TEST = wings.small_table(rows=50)
+ALWAYS = "0.0000001s"
+
+
+@pytest.fixture(autouse=True)
+def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows and groups of a few rows."""
+    monkeypatch.setattr("lowlevel.data.windows.WINDOW_BYTES", 2000)
+    monkeypatch.setattr("lowlevel.data.windows.GROUP_BYTES", 150)
+    # Calls of a few steps, so that an epoch is seen half done.
+    monkeypatch.setattr("lowlevel.progress.MOST_STEPS", 3)
+
+
+@pytest.fixture
+def folder(tmp_path: pathlib.Path) -> str:
+    """Of a run."""
+    return str(tmp_path / "run")
+
+
+class Stopped(Checkpoints):
+    """Checkpoints of a run that is interrupted when its state has been seen so many times."""
+
+    def __init__(self, after: int, folder: str, **options: Any) -> None:
+        """Keeps after how many."""
+        super().__init__(folder, **{"every": ALWAYS, **options})
+        self.left = after
+
+    def see(self, take: Callable[[], Snapshot], epoch: int, whole: bool, reported: bool) -> None:
+        """Sees it, and interrupts."""
+        super().see(take, epoch, whole, reported)
+        self.left -= 1
+        if not self.left:
+            raise KeyboardInterrupt
+
+
+def stream_of(table: Table) -> Stream:
+    """A table's rows in a file."""
+    file = RowFile(table.rows, table.row_shapes, np.dtype(table.dtype))
+    file.write(0, table.columns)
+    return Stream(file, table.names, table)
+
+
+def train(mode: str, config: Config, table: Rows = TABLE, keeper: Checkpoints | None = None) -> Run:
+    """A run; its checkpoints are there for the next."""
+    run = experiment.train(mode, config, table, test=TEST, keeper=keeper)
+    if keeper:
+        keeper.close()
+    return run
+
+
+def interrupted(mode: str, config: Config, folder: str, after: int, table: Rows = TABLE) -> str:
+    """What is said of a run that is interrupted."""
+    with pytest.raises(KeyboardInterrupt) as caught:
+        train(mode, config, table, Stopped(after, folder))
+    return str(caught.value)
+
+
+def assert_same(found: Run, expected: Run, history: bool = True) -> None:
+    """Asserts that two runs have the same bits."""
+    for name, values in expected.weights.items():
+        np.testing.assert_array_equal(found.weights[name], values)
+    assert found.metrics == expected.metrics
+    assert found.best_epoch == expected.best_epoch
+    assert [epoch.epoch for epoch in found.history] == [e.epoch for e in expected.history]
+    if history:
+        assert [epoch.nll for epoch in found.history] == [e.nll for e in expected.history]
+
+
+CONFIGS = {
+    "sgd": Config(epochs=6, batch_size=16),
+    "adam, float64": Config(epochs=6, batch_size=16, optimizer="adam"),
+    "momentum, patience": Config(
+        epochs=6, batch_size=16, optimizer="momentum", patience=2, learning_rate=0.3
+    ),
+    "adam, xla, windows": Config(
+        epochs=6, batch_size=16, optimizer="adam", jit_compile=True, shuffle="window"
+    ),
+    "reports now and then": Config(epochs=6, batch_size=50, report_every=4),
+}
+
+
+@wings.both_modes
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+@pytest.mark.parametrize("after", [2, 9])
+def test_a_stopped_run_ends_with_the_bits_of_one_that_was_not(
+    mode: str, config: Config, after: int, folder: str
+) -> None:
+    said = interrupted(mode, config, folder, after)
+    assert said.startswith("the same command goes on after epoch ")
+    assert_same(train(mode, config, keeper=Checkpoints(folder)), train(mode, config))
+
+
+@wings.both_modes
+def test_a_stream_goes_on_within_an_epoch(mode: str, folder: str) -> None:
+    config = Config(epochs=3, batch_size=16, optimizer="adam")
+    stream = stream_of(TABLE)
+    for after in (2, 5, 4):
+        interrupted(mode, config, folder, after, stream)
+    assert_same(
+        train(mode, config, stream, Checkpoints(folder)), train(mode, config, stream_of(TABLE))
+    )
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+def test_a_run_goes_on_in_the_other_mode(optimizer: str, folder: str) -> None:
+    config = Config(epochs=9, batch_size=16, optimizer=optimizer)
+    for mode, after in zip(itertools.cycle(["module", "keras"]), (7, 8, 6, 5), strict=False):
+        interrupted(mode, config, folder, after)
+    found = train("module", config, keeper=Checkpoints(folder))
+    # The modes sum an epoch's losses each in their own way.
+    assert_same(found, train("module", config), history=False)
+
+
+def test_newton_goes_on(folder: str) -> None:
+    config = Config(epochs=20, optimizer="newton", hidden_units=())
+    interrupted("module", config, folder, 3)
+    assert_same(train("module", config, keeper=Checkpoints(folder)), train("module", config))
+
+
+def test_more_epochs_train_on(folder: str) -> None:
+    short, long = Config(epochs=3, optimizer="adam"), Config(epochs=7, optimizer="adam")
+    train("module", short, keeper=Checkpoints(folder))
+    assert_same(train("module", long, keeper=Checkpoints(folder)), train("module", long))
+
+
+def test_the_last_two_are_kept(folder: str) -> None:
+    train("module", CONFIGS["sgd"], keeper=Checkpoints(folder, every="1"))
+    found = sorted(path.name for path in pathlib.Path(f"{folder}.checkpoints").iterdir())
+    assert found == ["epoch-00000005-batch-00000000.npz", "epoch-00000006-batch-00000000.npz"]
+
+
+def test_a_run_that_fails_before_its_first_checkpoint_leaves_nothing(folder: str) -> None:
+    config = Config(epochs=3, learning_rate=1e30)
+    with pytest.raises(ValueError, match="finite mean NLL"):
+        train("module", config, keeper=Checkpoints(folder))
+    assert not list(pathlib.Path(folder).parent.iterdir())
+
+
+# What is damaged, or of another run.
+
+
+def flip(content: bytes) -> bytes:
+    """Changes a bit in the middle."""
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+@pytest.mark.parametrize(
+    "damage", [flip, lambda content: b"", lambda content: content[:-7]], ids=["bit", "empty", "cut"]
+)
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(
+    damage: Callable[[bytes], bytes], folder: str
+) -> None:
+    interrupted("module", CONFIGS["sgd"], folder, 8)
+    newest = max(pathlib.Path(f"{folder}.checkpoints").iterdir())
+    newest.write_bytes(damage(newest.read_bytes()))
+    said: list[str] = []
+    found = train("module", CONFIGS["sgd"], keeper=Checkpoints(folder, say=said.append))
+    assert_same(found, train("module", CONFIGS["sgd"]))
+    assert len(said) == 2
+    assert "cannot be read (it is cut short, or changed): the one before is taken" in said[0]
+    assert said[1].startswith("goes on after epoch")
+
+
+@pytest.fixture
+def begun(folder: str) -> str:
+    """The folder of a run that was stopped."""
+    interrupted("module", CONFIGS["sgd"], folder, 8)
+    return folder
+
+
+def contents(folder: str) -> Mapping[str, bytes]:
+    """The files of a run's checkpoints."""
+    return {p.name: p.read_bytes() for p in pathlib.Path(f"{folder}.checkpoints").iterdir()}
+
+
+def refused(folder: str, config: Config, table: Table = TABLE, **options: Any) -> str:
+    """What is said of a run that may not go on; what is there stays as it was."""
+    before = contents(folder)
+    with pytest.raises(ValueError, match=r"^(output_dir|resume): ") as caught:
+        train("module", config, table, Checkpoints(folder, **options))
+    assert contents(folder) == before
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_another_runs_checkpoints_are_refused_by_what_differs(begun: str) -> None:
+    other = Config(epochs=6, batch_size=32, learning_rate=0.5)
+    said = refused(begun, other)
+    assert "batch_size=16 in place of 32" in said
+    assert "learning_rate=0.0001 in place of 0.5" in said
+
+
+def test_other_rows_are_refused(begun: str) -> None:
+    assert "other rows:" in refused(begun, CONFIGS["sgd"], TABLE.rows_at(np.arange(202)))
+
+
+def test_a_newer_version_is_refused(begun: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lowlevel.storage.checkpoints.FORMAT", 0)
+    assert "is of a newer version" in refused(begun, CONFIGS["sgd"])
+
+
+def test_a_folder_that_another_process_trains_into_is_refused(begun: str) -> None:
+    lock = os.open(f"{begun}.checkpoints", os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    assert "another process trains into" in refused(begun, CONFIGS["sgd"])
+    os.close(lock)
+
+
+def test_there_must_be_a_checkpoint_where_it_is_said_so(folder: str) -> None:
+    with pytest.raises(ValueError, match="resume: expected checkpoints"):
+        train("module", CONFIGS["sgd"], keeper=Checkpoints(folder, resume="must"))
+    assert not list(pathlib.Path(folder).parent.iterdir())
+
+
+@pytest.mark.parametrize("options", [{"resume": "never"}, {"overwrite": True}], ids=str)
+def test_a_run_begins_anew_if_asked_to(begun: str, options: dict[str, Any]) -> None:
+    config = Config(epochs=2)
+    said: list[str] = []
+    found = train("module", config, keeper=Checkpoints(begun, say=said.append, **options))
+    assert_same(found, train("module", config))
+    assert said == []
+
+
+def test_threads_that_differ_are_named(folder: str) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train("module", CONFIGS["sgd"], keeper=Stopped(8, folder, environment={"threads": 4}))
+    said: list[str] = []
+    keeper = Checkpoints(folder, environment={"threads": 2}, say=said.append)
+    train("module", CONFIGS["sgd"], keeper=keeper)
+    assert said[0].startswith("made with threads=4 in place of 2")
+
+
+def test_a_full_disk_ends_a_run_and_loses_nothing(
+    begun: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(number: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "fsync", fail)
+        said = refused(begun, CONFIGS["sgd"], every=ALWAYS)
+    assert "(No space left on device): what was written before is there" in said
+    found = train("module", CONFIGS["sgd"], keeper=Checkpoints(begun))
+    assert_same(found, train("module", CONFIGS["sgd"]))
