@@ -77,6 +77,16 @@ def define() -> None:
     )
     for field in _fields():
         _define_setting(field)
+    _define_results()
+    flags.DEFINE_bool("verbose_check", False, "have --mode=check show what is right as well")
+    for name in ("mode", *(field.name for field in _fields())):
+        _make_own(name)
+    for name in _OF_COMMANDS:
+        _make_own(name)
+
+
+def _define_results() -> None:
+    """Defines the flags of what a run leaves, and where."""
     flags.DEFINE_bool("report_weights", False, "report every trainable array too")
     flags.DEFINE_string(
         "output_dir",
@@ -109,11 +119,6 @@ def define() -> None:
         "data_dir", "", "folder where the prepared table is kept; empty for ~/tensorflow_datasets"
     )
     _define_predict()
-    flags.DEFINE_bool("verbose_check", False, "have --mode=check show what is right as well")
-    for name in ("mode", *(field.name for field in _fields())):
-        _make_own(name)
-    for name in _OF_COMMANDS:
-        _make_own(name)
 
 
 def _define_predict() -> None:

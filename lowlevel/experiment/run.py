@@ -88,14 +88,18 @@ def train(
     with keeping(keeper, course, config, table, test):
         if not progress.stopped:
             wing.train(state, config, table, progress)
-    if state.epoch != config.epochs and not progress.stopped:
-        raise ValueError(f"Expected {config.epochs} epochs, got {state.epoch}: the rows ran out")
-    if stopping:
-        stopping.restore(state)
+        if state.epoch != config.epochs and not progress.stopped:
+            raise ValueError(f"Expected {config.epochs} epochs, got {state.epoch}: rows ran out")
+        end = course.take()
+        if stopping:
+            stopping.restore(state)
+        found = evaluate(wing, state.model, likelihood, table)
+        if keeper:
+            keeper.finish(end)
     return Run(
         config,
         progress.history,
-        evaluate(wing, state.model, likelihood, table),
+        found,
         base_rate_nll,
         wing.named_weights(state.model),
         state,

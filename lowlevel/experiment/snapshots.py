@@ -36,7 +36,7 @@ class Keeper(Protocol):
             reported: whether all records have been shown.
         """
 
-    def finish(self, take: Callable[[], Snapshot]) -> None:
+    def finish(self, end: Snapshot) -> None:
         """Keeps the snapshot of a run that has come to its end."""
 
     def give_up(self, error: BaseException) -> None:
@@ -121,7 +121,6 @@ def keeping(
     except BaseException as error:
         keeper.give_up(error)
         raise
-    keeper.finish(course.take)
 
 
 def identity(config: Config, table: Rows, test: Table | None) -> dict[str, str]:

@@ -8,9 +8,6 @@ flushed to the disk and renamed: whatever ends the process, there is the one bef
 
 import contextlib
 import fcntl
-import hashlib
-import io
-import json
 import os
 import pathlib
 import shutil
@@ -18,20 +15,17 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-
 from lowlevel.config import AUTO, MUST, NEVER, shown
-from lowlevel.errors import in_one_line, shortened
+from lowlevel.errors import shortened
 from lowlevel.progress import Snapshot
+from lowlevel.storage.checkpoint_file import FORMAT, flush, packed, read, refusing
 from lowlevel.storage.contents import CHECKPOINT
 
-FORMAT = 1
 KEPT = 2
 # Between two checkpoints, where nothing is said: at a report, and no sooner.
 SECONDS = 60.0
 # Between two snapshots in memory, for Ctrl-C: in seconds, and in times of what one takes.
 SPACING, TIMES = 0.5, 50
-_DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 class Checkpoints:
@@ -76,7 +70,7 @@ class Checkpoints:
                 checkpoints of another run; or there is none, and there must be.
         """
         self._identity = dict(identity)
-        with _refusing(self._path):
+        with refusing(self._path):
             self._path.mkdir(parents=True, exist_ok=True)
             self._take_lock()
             for partial in self._path.glob(".*"):
@@ -123,27 +117,27 @@ class Checkpoints:
             "environment": self._environment,
             **self._last.facts,
         }
-        content = _packed(Snapshot(self._last.arrays, facts))
+        content = packed(Snapshot(self._last.arrays, facts))
         epoch, batch = self._written = _place(self._last)
         target = self._path / f"epoch-{epoch:08d}-batch-{batch:08d}.npz"
         partial = target.with_name(f".{target.name}")
-        with _refusing(self._path):
+        with refusing(self._path):
             try:
                 with partial.open("wb") as file:
                     file.write(content)
                     file.flush()
                     os.fsync(file.fileno())
                 partial.rename(target)
-                _flush(self._path)
+                flush(self._path)
             finally:
                 partial.unlink(missing_ok=True)
             for old in sorted(self._path.glob("*.npz"), reverse=True)[KEPT:]:
                 old.unlink()
         self._written_at = time.monotonic()
 
-    def finish(self, take: Callable[[], Snapshot]) -> None:
+    def finish(self, end: Snapshot) -> None:
         """Writes the run's end down."""
-        self._last = take()
+        self._last = end
         self.write()
 
     def give_up(self, error: BaseException) -> None:
@@ -186,7 +180,7 @@ class Checkpoints:
         """
         for path in _candidates(self._run, self._overwrite):
             try:
-                found = _read(path)
+                found = read(path)
             except ValueError as error:
                 self._say(f"{error}: the one before is taken")
                 continue
@@ -245,7 +239,7 @@ def latest_facts(folder: str, overwrite: bool) -> dict[str, Any]:
     with contextlib.suppress(OSError, RuntimeError):
         for path in _candidates(pathlib.Path(folder).expanduser().resolve(), overwrite):
             with contextlib.suppress(ValueError):
-                return _read(path).facts
+                return read(path).facts
     return {}
 
 
@@ -277,49 +271,3 @@ def _differences(expected: Mapping[str, Any], found: Mapping[str, Any]) -> str:
         for name in names
     ]
     return shortened(", ".join(words))
-
-
-def _packed(snapshot: Snapshot) -> bytes:
-    """Returns a snapshot as a file's content."""
-    buffer = io.BytesIO()
-    facts = np.frombuffer(json.dumps(snapshot.facts).encode(), np.uint8)
-    arrays: dict[str, Any] = {"facts": facts, **snapshot.arrays}
-    np.savez(buffer, **arrays)
-    content = buffer.getvalue()
-    return content + hashlib.sha256(content).digest()
-
-
-def _read(path: pathlib.Path) -> Snapshot:
-    """Returns the snapshot in a file; raises ValueError if it is damaged."""
-    try:
-        whole = path.read_bytes()
-        content, digest = whole[:-_DIGEST_BYTES], whole[-_DIGEST_BYTES:]
-        if hashlib.sha256(content).digest() != digest:
-            raise ValueError("it is cut short, or changed")
-        with np.load(io.BytesIO(content)) as arrays:
-            found = {name: arrays[name] for name in arrays.files}
-        return Snapshot(found, json.loads(found.pop("facts").tobytes()))
-    except (OSError, ValueError) as error:
-        cause = getattr(error, "strerror", None) or in_one_line(error).removeprefix("ValueError: ")
-        raise ValueError(f"{path} cannot be read ({cause})") from error
-
-
-def _flush(folder: pathlib.Path) -> None:
-    """Has the disk keep what was renamed in a folder."""
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
-
-
-@contextlib.contextmanager
-def _refusing(folder: pathlib.Path) -> Any:
-    """Turns what the system says of a folder into ValueError."""
-    try:
-        yield
-    except OSError as error:
-        raise ValueError(
-            f"output_dir: cannot write checkpoints into {folder} ({error.strerror}): what was "
-            "written before is there"
-        ) from error

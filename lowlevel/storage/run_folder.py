@@ -1,12 +1,8 @@
 """A run's folder: its results appear in it together, or not at all."""
 
 import contextlib
-import csv
 import dataclasses
 import errno
-import io
-import json
-import math
 import os
 import pathlib
 import shutil
@@ -33,6 +29,7 @@ from lowlevel.storage.contents import (
     check_content,
 )
 from lowlevel.storage.manifest import MANIFEST
+from lowlevel.storage.texts import as_csv, as_json
 
 # What a run's files need besides its weights, and what an epoch adds to them, amply.
 BASE_BYTES = 2**16
@@ -175,11 +172,11 @@ def _write_files(path: pathlib.Path, results: Results) -> None:
     """Writes a run's files into a folder, down to the disk."""
     head = [field.name for field in dataclasses.fields(Epoch)]
     contents = {
-        CONFIG: _json(vars(results.config)),
-        HISTORY: _csv([head, *map(dataclasses.astuple, results.history)]),
-        METRICS: _json(results.metrics),
+        CONFIG: as_json(vars(results.config)),
+        HISTORY: as_csv([head, *map(dataclasses.astuple, results.history)]),
+        METRICS: as_json(results.metrics),
         SCHEMA: results.schema.encode(),
-        COEFFICIENTS: _csv(results.coefficients),
+        COEFFICIENTS: as_csv(results.coefficients),
     }
     for name, content in contents.items():
         if content:
@@ -283,20 +280,3 @@ def _refusing(folder: str) -> Iterator[None]:
 
 def _not_writable(folder: str, cause: str) -> str:
     return shortened(f"output_dir: expected a folder that can be written, got {folder} ({cause})")
-
-
-def _json(values: Mapping[str, Any]) -> bytes:
-    """Returns values as JSON, in which what is not finite is null, and an object its class."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {name: plain(part) for name, part in value.items()}
-        return None if isinstance(value, float) and not math.isfinite(value) else value
-
-    return (json.dumps(plain(values), indent=2, default=lambda o: type(o).__name__) + "\n").encode()
-
-
-def _csv(rows: Sequence[Sequence[Any]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode()

@@ -103,12 +103,37 @@ def test_a_second_run_does_not_replace_the_first_unasked(
 ) -> None:
     flags = ("--output_dir=out", "--noexport")
     assert main_in_process(*flags, "--epochs=1").returncode == 0
-    refused = main_in_process(*flags, "--epochs=2")
+    refused = main_in_process(*flags, "--epochs=1")
     assert refused.returncode == 1
     assert "which holds a run" in refused.stderr and "--overwrite" in refused.stderr
     assert json.loads((tmp_path / "out" / "config.json").read_text())["epochs"] == 1
     assert main_in_process(*flags, "--epochs=2", "--overwrite").returncode == 0
     assert json.loads((tmp_path / "out" / "config.json").read_text())["epochs"] == 2
+
+
+def test_more_epochs_train_a_finished_run_on(
+    main_in_process: Callable, tmp_path: pathlib.Path
+) -> None:
+    flags = ("--output_dir=out", "--noexport")
+    assert main_in_process(*flags, "--epochs=1").returncode == 0
+    finished = main_in_process(*flags, "--epochs=2", "--mode=keras")
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert "out: goes on after epoch 1\n    2  " in finished.stdout
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["epochs"] == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_run_of_other_settings_is_not_trained_on(
+    main_in_process: Callable, tmp_path: pathlib.Path
+) -> None:
+    flags = ("--output_dir=out", "--noexport")
+    assert main_in_process(*flags, "--epochs=1").returncode == 0
+    before = (tmp_path / "out" / "manifest.json").read_bytes()
+    refused = main_in_process(*flags, "--epochs=2", "--batch_size=7")
+    assert refused.returncode == 1
+    assert "of another run, with batch_size=100 in place of 7" in refused.stderr
+    assert (tmp_path / "out" / "manifest.json").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 @pytest.mark.parametrize("mode", config.TRAINING_MODES)

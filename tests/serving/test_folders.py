@@ -125,13 +125,13 @@ def test_an_export_that_fails_half_way_keeps_the_former_run(
         (path / "saved_model.pb").write_bytes(b"half")
         raise failure
 
-    before = contents(folder.parent)
+    before = contents(folder)
     monkeypatch.setattr(ServedModel, "save", half)
     ended = main_in_process(f"--output_dir={folder}", "--overwrite", "--epochs=1")
     assert ended.returncode in (1, 130)
     assert wanted in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
-    assert contents(folder.parent) == before
+    assert contents(folder) == before
 
 
 KILLED = """

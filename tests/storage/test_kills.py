@@ -1,4 +1,4 @@
-"""SIGKILL at random instants: the same bits as without. `python -m tests.kills` takes more of them."""
+"""SIGKILL at random instants: the same bits as without; `python -m tests.kills` takes more."""
 
 import os
 import pathlib
