@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from lowlevel.checks import differences, executions
+from lowlevel.checks import differences, executions, kinks
 from lowlevel.checks.differences import Estimate
 from lowlevel.checks.exact import QUANTITIES, exact_arrays
 from lowlevel.checks.labels import is_binary, is_soft, labels_of
@@ -79,14 +79,14 @@ def formula_row(
         jit_compile: whether XLA compiles it.
     """
     z = logits(dtype)
-    told = by_differences(likelihood, quantity, z.astype(np.float64), label)
+    told, at_kink = _by_differences(likelihood, quantity, z, label)
     truth = _truth(likelihood, quantity, z, label, exact, told)
     found, where = _executed(getattr(likelihood, quantity), z, label, truth, jit_compile)
     errors = truth.errors(found)
     by_autodiff = _autodiff_errors(likelihood, quantity, z, label, found, truth.terms)
     right = not (errors > truth.tolerance).any()
     if right:
-        verdict = "right" + _reservation(likelihood, exact, z, by_autodiff)
+        verdict = "right" + _reservation(likelihood, exact, z, by_autodiff, at_kink)
     else:
         verdict = where + in_words(z, found, truth) + advice(likelihood, quantity, errors)
     return Row(
@@ -229,17 +229,27 @@ def _most(errors: np.ndarray, expected: np.ndarray) -> float | None:
     return float(errors[told].max()) if told.any() else None
 
 
-def by_differences(
-    likelihood: Likelihood, quantity: str, z: np.ndarray, label: float | np.ndarray | None
-) -> Estimate:
-    """Returns a derivative of `nll` by differences, and its error, `[n]`; NaN where they fail."""
+def _by_differences(
+    likelihood: Likelihood, quantity: str, z: np.ndarray, label: float | None
+) -> tuple[Estimate, np.ndarray]:
+    """Returns a derivative of `nll` by differences, and its error, `[n]`; NaN where they fail.
+
+    And where it is not the only one, since there is a kink, `[n]`.
+    """
     nothing = np.full(len(z), np.nan)
     if quantity not in ("slope", "curvature"):
-        return Estimate(nothing, nothing)
-    order = 1 if quantity == "slope" else 2
-    told = differences.elementwise(lambda x: values(likelihood.nll, x, label), z, order)
+        return Estimate(nothing, nothing), np.full(len(z), False)
+
+    def loss(x: np.ndarray) -> np.ndarray:
+        return values(likelihood.nll, x, label)
+
+    wide, order = z.astype(np.float64), 1 if quantity == "slope" else 2
+    told = differences.elementwise(loss, wide, order)
     fails = ~(told.error <= _TELLING * np.abs(told.value))
-    return Estimate(*(np.where(fails, np.nan, part) for part in told))
+    told = Estimate(*(np.where(fails, np.nan, part) for part in told))
+    found = values(getattr(likelihood, quantity), z, label).astype(np.float64)
+    allowed = precise(z.dtype) * np.abs(told.value)
+    return kinks.settled(told, found, allowed, loss, wide, order)
 
 
 def _autodiff_errors(
@@ -284,9 +294,15 @@ def advice(likelihood: Likelihood, quantity: str, errors: np.ndarray) -> str:
 
 
 def _reservation(
-    likelihood: Likelihood, exact: np.ndarray, z: np.ndarray, by_autodiff: np.ndarray
+    likelihood: Likelihood,
+    exact: np.ndarray,
+    z: np.ndarray,
+    by_autodiff: np.ndarray,
+    at_kink: np.ndarray,
 ) -> str:
     """Returns what is to be added of a formula that is right."""
+    if at_kink.any():
+        return f"; undecided {where_wrong(z, at_kink, np.full_like(at_kink, True))}, at a kink"
     off = by_autodiff > WRONG
     if off.any():
         return f"; autodiff is not, {where_wrong(z, off, np.full_like(off, True))}"

@@ -4,12 +4,13 @@ XGBoost, LightGBM and YDF take such functions. What is wrong with one shows as a
 learn, or learns slowly, and never as an error.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from lowlevel.checks import causes, differences
+from lowlevel.checks import causes, differences, kinks
 from lowlevel.checks.differences import Estimate
 from lowlevel.checks.verdicts import (
     FACTOR,
@@ -32,6 +33,43 @@ GRADIENT, HESSIAN = "gradient", "Hessian"
 _TOLERANCES = {4: 1e-5, 8: 1e-8}
 # What is below this share of the largest number counts as 0, as a floor of the Hessian does.
 _NEGLIGIBLE = 1e-6
+
+
+class Derivative:
+    """Each row's derivative in its own predictions, of a value a row or an output.
+
+    Attributes:
+        told: by differences, and the error of those, each like the predictions.
+    """
+
+    def __init__(
+        self, function: Callable[[np.ndarray], np.ndarray], z: np.ndarray, order: int = 1
+    ) -> None:
+        """Takes the differences of an order at predictions."""
+        self._function, self._z, self._order = function, z, order
+        parts = self._by_column(differences.elementwise)
+        self.told = Estimate(*parts)
+
+    def sides(self) -> kinks.Sides:
+        """Returns where it has two sides, each like the predictions."""
+        return kinks.Sides(*self._by_column(kinks.sides))
+
+    def _by_column(self, measure: Callable[..., tuple[np.ndarray, ...]]) -> list[np.ndarray]:
+        """Returns what a measure of an elementwise function gives for each output."""
+        if self._z.ndim == 1:
+            return list(measure(self._function, self._z, self._order))
+        columns = [
+            measure(functools.partial(self._of_column, output), self._z[:, output], self._order)
+            for output in range(self._z.shape[1])
+        ]
+        return [np.stack(part, axis=1) for part in zip(*columns, strict=True)]
+
+    def _of_column(self, output: int, x: np.ndarray) -> np.ndarray:
+        """Returns the values where one output's predictions are moved, `[rows]`."""
+        moved = self._z.copy()
+        moved[:, output] = x
+        value = self._function(moved)
+        return value if value.ndim == 1 else value[:, output]
 
 
 def check_objective(
@@ -72,16 +110,17 @@ def check_objective(
     ]
     if shaped:
         return shaped
-    slope = _derivative(lambda x: _losses(loss, x), z, order=1)
+    slope = Derivative(functools.partial(_losses, loss), z)
     findings = _compared(GRADIENT, gradient, slope, tolerance)
     if order == 1:
         return findings
+    wrong = any(finding.is_fault for finding in findings)
     # One in float32 is too coarse for differences of its own.
-    if findings or gradient.dtype != np.float64:
-        curvature = _derivative(lambda x: _losses(loss, x), z, order=2)
+    if wrong or gradient.dtype != np.float64:
+        curvature = Derivative(functools.partial(_losses, loss), z, order=2)
     else:
-        curvature = _derivative(lambda x: _pair(objective, x)[0], z, order=1)
-    if findings and _are(hessian, slope) and _are(gradient, curvature):
+        curvature = Derivative(lambda x: _pair(objective, x)[0], z)
+    if wrong and _are(hessian, slope.told) and _are(gradient, curvature.told):
         cause = "gradient and Hessian are each the other"
         return [Finding(SWAPPED, f"{GRADIENT}, {HESSIAN}", cause=cause, advice="swap them")]
     return findings + _compared(HESSIAN, hessian, curvature, tolerance)
@@ -125,25 +164,6 @@ def _losses(loss: Callable[[np.ndarray], np.ndarray], z: np.ndarray) -> np.ndarr
     return losses
 
 
-def _derivative(
-    function: Callable[[np.ndarray], np.ndarray], z: np.ndarray, order: int
-) -> Estimate:
-    """Returns each row's derivative in its own predictions, of a value a row or an output."""
-    if z.ndim == 1:
-        return differences.elementwise(function, z, order)
-    columns = []
-    for output in range(z.shape[1]):
-
-        def of_column(x: np.ndarray, output: int = output) -> np.ndarray:
-            moved = z.copy()
-            moved[:, output] = x
-            value = function(moved)
-            return value if value.ndim == 1 else value[:, output]
-
-        columns.append(differences.elementwise(of_column, z[:, output], order))
-    return Estimate(*(np.stack(part, axis=1) for part in zip(*columns, strict=True)))
-
-
 def _wrong_shape(name: str, found: np.ndarray, z: np.ndarray) -> Finding:
     cause = f"{list(found.shape)}, expected {list(z.shape)}"
     return Finding(WRONG_SHAPE, name, cause=cause, advice="a number for each prediction")
@@ -156,10 +176,10 @@ def _are(found: np.ndarray, told: Estimate) -> bool:
 
 
 def _compared(
-    name: str, found: np.ndarray, told: Estimate, tolerance: float | None
+    name: str, found: np.ndarray, derivative: Derivative, tolerance: float | None
 ) -> list[Finding]:
     """Holds numbers against a derivative by differences."""
-    expected, error = told
+    expected, error = derivative.told
     if not np.isfinite(found).all():
         index = index_at(np.argmin(np.isfinite(found)), found.shape)
         return [Finding(NOT_FINITE, name, index, float(found[index]), float(expected[index]))]
@@ -173,12 +193,25 @@ def _compared(
     wrong = apart > np.where(known, error, 0.0) + passes * size + floor
     if not wrong.any():
         return []
+    chosen = wrong & derivative.sides().allow(found)
+    undecided = [_undecided(name, chosen)] if chosen.any() else []
+    wrong &= ~chosen
+    if not wrong.any():
+        return undecided
     index = index_at(np.argmax(np.where(wrong, apart, 0.0)), found.shape)
+    known &= ~chosen
     fault, cause, advice = _class(found[known], expected[known], error[known], len(found))
     if not cause and not wrong.all():
         cause = f"at {wrong.sum()} of {wrong.size} numbers"
     figures = float(found[index]), float(expected[index])
-    return [Finding(fault, name, index, *figures, cause, advice)]
+    return [Finding(fault, name, index, *figures, cause, advice), *undecided]
+
+
+def _undecided(name: str, chosen: np.ndarray) -> Finding:
+    """Returns what is said of numbers at kinks that are between the slopes on both sides."""
+    index = index_at(np.argmax(chosen), chosen.shape)
+    cause = f"a kink, at {chosen.sum()} of {chosen.size} numbers: any slope between is a choice"
+    return Finding(UNDECIDED, name, index, cause=cause)
 
 
 def _class(

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from lowlevel.checks import differences, executions
+from lowlevel.checks import differences, executions, kinks
 from lowlevel.checks.formulas import (
     Truth,
     advice,
@@ -82,7 +82,7 @@ def sampled_row(
     z, label = sample.z, None if quantity == "mean" else sample.y
     formula = getattr(likelihood, quantity)
     found = values(formula, z, label)
-    truth, by_differences = _truth(likelihood, quantity, sample, by_slope)
+    truth, by_differences = _truth(likelihood, quantity, sample, found, by_slope)
     errors = truth.errors(found)
     where = ""
     if not (errors > truth.tolerance).any():
@@ -102,12 +102,13 @@ def sampled_row(
 
 
 def _truth(
-    likelihood: Likelihood, quantity: str, sample: Sample, by_slope: bool
+    likelihood: Likelihood, quantity: str, sample: Sample, found: np.ndarray, by_slope: bool
 ) -> tuple[Truth, float | None]:
     """Returns what the values should be, and the largest error of float64 against differences.
 
     Float64 is the reference of float32 where differences of the formula that it is the derivative
-    of have nothing against it, and those are the reference where they have.
+    of have nothing against it, and those are the reference where they have. At kinks that is any
+    number between both sides.
     """
     z, y = (part.astype(np.float64) for part in sample)
     label = None if quantity == "mean" else y
@@ -119,14 +120,15 @@ def _truth(
         with np.errstate(all="ignore"):
             tolerance += 8 * np.finfo(float).eps * np.abs(np.log(wide))
             tolerance = np.nan_to_num(tolerance, nan=1.0, posinf=1.0)
-    told = _by_differences(likelihood, quantity, z, y, by_slope)
+    told, at_kink = _by_differences(likelihood, quantity, sample, found, terms, by_slope)
     size = np.maximum(np.abs(told.value), terms)
     with np.errstate(all="ignore"):
         telling = (told.error <= _TELLING * size) & np.isfinite(told.value)
         off = np.where(telling, np.abs(wide - told.value) / size, 0.0)
         off = np.where(telling & ~np.isfinite(wide), np.inf, np.nan_to_num(off, nan=0.0))
+        off = np.where(at_kink, 0.0, off)
         broken = telling & (off > np.maximum(4 * told.error / size, _TELLING))
-    expected = np.where(broken, told.value, wide)
+    expected = np.where(broken | at_kink, told.value, wide)
     # NaN is wrong, whatever it should be, unless the loss has overflown long before.
     overflown = np.isposinf(_by_parts(likelihood, "nll", z / 16, y))
     expected = np.where(np.isnan(expected), np.where(overflown, np.inf, 0.0), expected)
@@ -153,16 +155,30 @@ def _by_parts(likelihood: Likelihood, quantity: str, z: np.ndarray, y: np.ndarra
 
 
 def _by_differences(
-    likelihood: Likelihood, quantity: str, z: np.ndarray, y: np.ndarray, by_slope: bool
-) -> differences.Estimate:
-    """Returns the derivative by differences: of the loss, or of its slope if that is right."""
+    likelihood: Likelihood,
+    quantity: str,
+    sample: Sample,
+    found: np.ndarray,
+    terms: np.ndarray,
+    by_slope: bool,
+) -> tuple[differences.Estimate, np.ndarray]:
+    """Returns the derivative by differences: of the loss, or of its slope if that is right.
+
+    And where there is a kink, and it is one of many, `[n]`.
+    """
+    z, y = (part.astype(np.float64) for part in sample)
     if quantity not in ("slope", "curvature"):
         nothing = np.full(len(z), np.nan)
-        return differences.Estimate(nothing, nothing)
-    if quantity == "curvature" and by_slope:
-        return differences.elementwise(lambda x: values(likelihood.slope, x, y), z)
-    order = 1 if quantity == "slope" else 2
-    return differences.elementwise(lambda x: values(likelihood.nll, x, y), z, order)
+        return differences.Estimate(nothing, nothing), np.full(len(z), False)
+    order = 2 if quantity == "curvature" and not by_slope else 1
+    formula = likelihood.slope if quantity == "curvature" and by_slope else likelihood.nll
+
+    def function(x: np.ndarray) -> np.ndarray:
+        return values(formula, x, y)
+
+    told = differences.elementwise(function, z, order)
+    allowed = precise(sample.z.dtype) * np.maximum(np.abs(told.value), terms)
+    return kinks.settled(told, found.astype(np.float64), allowed, function, z, order)
 
 
 def _labels(y: np.ndarray, wrong: np.ndarray) -> str:
