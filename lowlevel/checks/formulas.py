@@ -10,7 +10,7 @@ import tensorflow as tf
 from lowlevel.checks import differences, executions, kinks
 from lowlevel.checks.differences import Estimate
 from lowlevel.checks.exact import QUANTITIES, exact_arrays
-from lowlevel.checks.labels import is_binary, is_soft, labels_of
+from lowlevel.checks.labels import is_binary, is_soft, labels_of, nearest_label
 from lowlevel.checks.rows import WRONG, Row, what_is_wrong, where_wrong, worst_logit
 from lowlevel.errors import in_one_line
 from lowlevel.likelihoods import Likelihood, derivative_in_z
@@ -192,18 +192,24 @@ def size_of_terms(
     """Returns the sizes of the terms that values are the sum of, where those cancel; else 0.
 
     No sum is more precise than its terms. Those of a soft label's are the weighted values of both
-    hard ones. Where a formula crosses zero its terms are at least as large as it is nearby.
+    hard ones, and those of a label within a range of two ends likewise. Of one without, exp(z) - y
+    say, one term is the value for the label nearest to 0. Where a formula crosses zero its terms
+    are at least as large as it is nearby.
     """
     formula = getattr(likelihood, quantity)
     around = [values(formula, z * share, label) for share in (1 - _NEARBY, 1 + _NEARBY)]
     with np.errstate(invalid="ignore", over="ignore"):
         crossing = np.where(around[0] * around[1] < 0, np.maximum(*np.abs(around)), 0.0)
-        if label is None or not is_binary(likelihood):
+        if label is None:
             return crossing
-        one, zero = (np.abs(values(formula, z, hard)) for hard in (1.0, 0.0))
-        terms = np.nan_to_num(label * one + (1 - np.asarray(label)) * zero, posinf=0.0)
-    soft = (np.asarray(label) > 0) & (np.asarray(label) < 1)
-    return np.maximum(np.where(soft, terms, 0.0), crossing)
+        y, (low, high) = np.asarray(label), likelihood.label_range
+        if np.isfinite(high - low):
+            lowest, highest = (np.abs(values(formula, z, end)) for end in (low, high))
+            terms = ((high - y) * lowest + (y - low) * highest) / (high - low)
+        else:
+            terms = np.abs(values(formula, z, nearest_label(likelihood, 0.0)))
+    within = (y > low) & (y < high)
+    return np.maximum(np.where(within, np.nan_to_num(terms, posinf=0.0), 0.0), crossing)
 
 
 def relative_errors(found: np.ndarray, expected: np.ndarray, terms: np.ndarray) -> np.ndarray:

@@ -20,8 +20,13 @@ def labels_of(likelihood: Likelihood) -> tuple[float, ...]:
     """Returns 1, 0 and a soft label; those at the ends of its range for one that is not binary."""
     if is_binary(likelihood):
         return (1.0, 0.0, SOFT)
-    ends = (float(np.clip(end, *likelihood.label_range)) for end in (_FARTHEST, -_FARTHEST))
+    ends = (nearest_label(likelihood, end) for end in (_FARTHEST, -_FARTHEST))
     return tuple(dict.fromkeys(ends))
+
+
+def nearest_label(likelihood: Likelihood, label: float) -> float:
+    """Returns the label within the range that is nearest to a number."""
+    return float(np.clip(label, *likelihood.label_range))
 
 
 def is_soft(label: float | None, likelihood: Likelihood) -> TypeGuard[float]:

@@ -24,6 +24,8 @@ _COUNT = 100_000
 # Half of them where most models are; the other half over every binade.
 _USUAL = 40.0
 _FARTHEST_LABEL = 3.0
+# Steps within a formula may overflow so much earlier than its value: a square does before its half.
+_HEADROOM = 16.0
 # As exact as differences have to be before they have a say, as a share of the terms.
 _TELLING = 1e-6
 # If a fault's labels are no more than that of them, it is a matter of labels.
@@ -68,6 +70,10 @@ def draw(likelihood: Likelihood, dtype: np.dtype, seed: int) -> Sample:
     y = random.uniform(float(low), float(high), _COUNT)
     kind = random.integers(0, 3, _COUNT)
     y = np.where(kind == 0, low, np.where(kind == 1, high, y))
+    if not is_binary(likelihood):
+        # Where z y overflows, so may all that is made of it.
+        largest = float(limits.max) / _HEADROOM / np.maximum(np.abs(y), 1)
+        z = np.clip(z, -largest, largest)
     return Sample(z.astype(dtype), y.astype(dtype))
 
 
@@ -132,6 +138,9 @@ def _truth(
     # NaN is wrong, whatever it should be, unless the loss has overflown long before.
     overflown = np.isposinf(_by_parts(likelihood, "nll", z / 16, y))
     expected = np.where(np.isnan(expected), np.where(overflown, np.inf, 0.0), expected)
+    if not is_binary(likelihood):
+        most = float(np.finfo(sample.z.dtype).max) / _HEADROOM
+        expected = np.where(np.abs(expected) > most, np.inf, expected)
     tolerance = np.where(broken, np.maximum(tolerance, WRONG * _TELLING), tolerance)
     largest = float(off.max()) if telling.any() else None
     return Truth(expected, tolerance, terms), largest
