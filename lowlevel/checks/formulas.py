@@ -19,6 +19,9 @@ from lowlevel.likelihoods import Likelihood, derivative_in_z
 _SIZES = (0.001, 0.1, 0.5, 1, 2, 3, 5, 8, 10, 12, 15, 17, 20, 25, 30, 37, 50, 80, 88, 100, 300, 700)
 LOGITS = (*(-size for size in reversed(_SIZES)), 0.0, *map(float, _SIZES))
 
+# Labels further away than those of `labels_of`, where the range has no end.
+_FAR_LABELS = (10.0, 100.0, 1000.0)
+
 # How far away, as a share of a logit, a formula is looked at to see whether it crosses zero.
 _NEARBY = 2.0**-6
 # Differences whose error may be a larger share than that tell nothing.
@@ -46,10 +49,12 @@ class Truth(NamedTuple):
 def formula_rows(likelihood: Likelihood, dtype: str, jit_compile: bool) -> list[Row]:
     """Checks the four formulas of a likelihood, for each label that says something."""
     exact = exact_arrays(likelihood, logits(dtype))
-    checked = [(quantity, label) for quantity in QUANTITIES for label in labels_of(likelihood)]
+    nothing = np.full(len(LOGITS), np.nan)
+    labels = [*labels_of(likelihood), *far_labels(likelihood)]
+    checked = [(quantity, label) for quantity in QUANTITIES for label in labels]
     rows = [
-        formula_row(likelihood, quantity, label, exact[quantity, label], dtype, jit_compile)
-        for quantity, label in [*checked, ("mean", None)]
+        formula_row(likelihood, *which, exact.get(which, nothing), dtype, jit_compile)
+        for which in [*checked, ("mean", None)]
     ]
     # Probabilities of two labels alone are what exp(-nll) is.
     return [*rows, _sum_row(likelihood, logits(dtype))] if is_binary(likelihood) else rows
@@ -58,6 +63,19 @@ def formula_rows(likelihood: Likelihood, dtype: str, jit_compile: bool) -> list[
 def logits(dtype: str) -> np.ndarray:
     """Returns the logits at which formulas are checked, `[n]`."""
     return np.array(LOGITS, dtype)
+
+
+def far_labels(likelihood: Likelihood) -> tuple[float, ...]:
+    """Returns large labels, of either sign, where the range has no end and the loss is finite."""
+    low, high = likelihood.label_range
+    labels = [
+        *(_FAR_LABELS if high == np.inf else ()),
+        *(-y for y in _FAR_LABELS if low == -np.inf),
+    ]
+    z = np.array(LOGITS)
+    return tuple(
+        y for y in labels if low < y < high and np.isfinite(values(likelihood.nll, z, y)).any()
+    )
 
 
 def formula_row(

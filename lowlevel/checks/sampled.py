@@ -10,6 +10,7 @@ from lowlevel.checks import differences, executions, kinks
 from lowlevel.checks.formulas import (
     Truth,
     advice,
+    far_labels,
     in_words,
     precise,
     relative_errors,
@@ -23,7 +24,9 @@ from lowlevel.likelihoods import Likelihood
 _COUNT = 100_000
 # Half of them where most models are; the other half over every binade.
 _USUAL = 40.0
-_FARTHEST_LABEL = 3.0
+_USUAL_LABEL = 3.0
+# Of the labels of a range without end, so many are larger ones.
+_LARGER = 0.3
 # Steps within a formula may overflow so much earlier than its value: a square does before its half.
 _HEADROOM = 16.0
 # As exact as differences have to be before they have a say, as a share of the terms.
@@ -59,17 +62,25 @@ def sampled_rows(likelihood: Likelihood, dtype: str, jit_compile: bool, seed: in
 
 
 def draw(likelihood: Likelihood, dtype: np.dtype, seed: int) -> Sample:
-    """Returns random logits and labels; of binary labels a third each is 0, 1 and soft."""
+    """Returns random logits and labels; of binary labels a third each is 0, 1 and soft.
+
+    Labels without end are up to 1000, as far as the loss is finite.
+    """
     random = np.random.default_rng(seed)
     limits = np.finfo(dtype)
     exponents = random.integers(limits.minexp, limits.maxexp, _COUNT // 2)
     binades = np.ldexp(random.uniform(1, 2, _COUNT // 2), exponents)
     usual = random.uniform(-_USUAL, _USUAL, _COUNT // 2)
     z = np.concatenate([usual, binades * random.choice([-1.0, 1.0], _COUNT // 2)])
-    low, high = np.clip([-_FARTHEST_LABEL, _FARTHEST_LABEL], *likelihood.label_range)
+    low, high = np.clip([-_USUAL_LABEL, _USUAL_LABEL], *likelihood.label_range)
     y = random.uniform(float(low), float(high), _COUNT)
     kind = random.integers(0, 3, _COUNT)
     y = np.where(kind == 0, low, np.where(kind == 1, high, y))
+    if far := far_labels(likelihood):
+        size = np.exp(random.uniform(np.log(_USUAL_LABEL), np.log(np.max(np.abs(far))), _COUNT))
+        larger = np.clip(random.choice(np.sign(far), _COUNT) * size, min(0, *far), max(0, *far))
+        larger = np.clip(larger, *likelihood.label_range)
+        y = np.where(random.uniform(size=_COUNT) < _LARGER, larger, y)
     if not is_binary(likelihood):
         # Where z y overflows, so may all that is made of it.
         largest = float(limits.max) / _HEADROOM / np.maximum(np.abs(y), 1)

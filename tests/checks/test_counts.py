@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 import tensorflow as tf
 
-from lowlevel.checks.formulas import formula_rows
+from lowlevel.checks.formulas import far_labels, formula_rows
 from lowlevel.checks.rows import Row
 from lowlevel.checks.sampled import sampled_rows
 from lowlevel.likelihoods import Likelihood, in_float64
@@ -161,3 +161,32 @@ def test_at_the_end_of_a_range_a_tail_cut_off_is_found() -> None:
     # Next to 5, float32 numbers are 5e-7 apart: there is no cancellation that would excuse it.
     cut = changed(Binomial, "slope", lambda right, z, y: tf.where(abs(right) < 1e-7, 0.0, right))
     assert "slope" in wrong_of(cut, "float32")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("likelihood", [Poisson, NegativeBinomial, Gamma])
+@pytest.mark.parametrize("least", [3, 150])
+def test_a_slope_that_is_wrong_for_large_labels_alone_is_found(
+    likelihood: type[Likelihood], least: float, dtype: str
+) -> None:
+    far = changed(likelihood, "slope", lambda right, z, y: tf.where(y > least, 2 * right, right))
+    rows = [row for row in rows_of(far, dtype) if row.subject.startswith("slope")]
+    wrong = {(row.subject, row.label) for row in rows if not row.right}
+    large = {("slope", y) for y in (10.0, 100.0, 1000.0) if y > least}
+    assert wrong == {*large, ("slope, sampled", None)}
+    assert all("2 times the right one" in row.verdict for row in rows if not row.right)
+
+
+def test_a_slope_that_is_wrong_for_large_negative_labels_is_found() -> None:
+    far = changed(Normal, "slope", lambda right, z, y: tf.where(y < -50, -right, right))
+    wrong = {(row.subject, row.label) for row in rows_of(far, "float64") if not row.right}
+    assert {("slope", -100.0), ("slope", -1000.0), ("slope, sampled", None)} <= wrong
+    assert ("slope", -10.0) not in wrong
+
+
+def test_labels_for_which_the_loss_is_not_finite_are_left_out() -> None:
+    bounded = changed(
+        Poisson, "nll", lambda right, z, y: tf.where(y > 50, math.inf * tf.ones_like(z), right)
+    )
+    assert far_labels(bounded) == (10.0,)
+    assert far_labels(Binomial()) == ()
