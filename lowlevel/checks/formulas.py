@@ -10,17 +10,15 @@ import tensorflow as tf
 from lowlevel.checks import differences, executions, kinks
 from lowlevel.checks.differences import Estimate
 from lowlevel.checks.exact import QUANTITIES, exact_arrays
-from lowlevel.checks.labels import is_binary, is_soft, labels_of, nearest_label
+from lowlevel.checks.labels import far_labels, is_binary, is_soft, labels_of, nearest_label
+from lowlevel.checks.means import means_by_slope
 from lowlevel.checks.rows import WRONG, Row, what_is_wrong, where_wrong, worst_logit
-from lowlevel.errors import in_one_line
+from lowlevel.checks.values import precise, values
 from lowlevel.likelihoods import Likelihood, derivative_in_z
 
 # From where all is easy to where naive formulas, float32 and float64 give up.
 _SIZES = (0.001, 0.1, 0.5, 1, 2, 3, 5, 8, 10, 12, 15, 17, 20, 25, 30, 37, 50, 80, 88, 100, 300, 700)
 LOGITS = (*(-size for size in reversed(_SIZES)), 0.0, *map(float, _SIZES))
-
-# Labels further away than those of `labels_of`, where the range has no end.
-_FAR_LABELS = (10.0, 100.0, 1000.0)
 
 # How far away, as a share of a logit, a formula is looked at to see whether it crosses zero.
 _NEARBY = 2.0**-6
@@ -54,8 +52,13 @@ def formula_rows(likelihood: Likelihood, dtype: str, jit_compile: bool) -> list[
     checked = [(quantity, label) for quantity in QUANTITIES for label in labels]
     rows = [
         formula_row(likelihood, *which, exact.get(which, nothing), dtype, jit_compile)
-        for which in [*checked, ("mean", None)]
+        for which in checked
     ]
+    mean = exact["mean", None]
+    # A wrong slope says nothing of the mean.
+    if not is_binary(likelihood) and all(row.right for row in rows if row.subject == "slope"):
+        mean = means_by_slope(likelihood, logits(dtype))
+    rows.append(formula_row(likelihood, "mean", None, mean, dtype, jit_compile))
     # Probabilities of two labels alone are what exp(-nll) is.
     return [*rows, _sum_row(likelihood, logits(dtype))] if is_binary(likelihood) else rows
 
@@ -63,19 +66,6 @@ def formula_rows(likelihood: Likelihood, dtype: str, jit_compile: bool) -> list[
 def logits(dtype: str) -> np.ndarray:
     """Returns the logits at which formulas are checked, `[n]`."""
     return np.array(LOGITS, dtype)
-
-
-def far_labels(likelihood: Likelihood) -> tuple[float, ...]:
-    """Returns large labels, of either sign, where the range has no end and the loss is finite."""
-    low, high = likelihood.label_range
-    labels = [
-        *(_FAR_LABELS if high == np.inf else ()),
-        *(-y for y in _FAR_LABELS if low == -np.inf),
-    ]
-    z = np.array(LOGITS)
-    return tuple(
-        y for y in labels if low < y < high and np.isfinite(values(likelihood.nll, z, y)).any()
-    )
 
 
 def formula_row(
@@ -104,7 +94,7 @@ def formula_row(
     by_autodiff = _autodiff_errors(likelihood, quantity, z, label, found, truth.terms)
     right = not (errors > truth.tolerance).any()
     if right:
-        verdict = "right" + _reservation(likelihood, exact, z, by_autodiff, at_kink)
+        verdict = "right" + _reservation(likelihood, quantity, exact, z, by_autodiff, at_kink)
     else:
         verdict = where + in_words(z, found, truth) + advice(likelihood, quantity, errors)
     return Row(
@@ -130,18 +120,6 @@ def _sum_row(likelihood: Likelihood, z: np.ndarray) -> Row:
     verdict = "right" if right else in_words(z, found, truth)
     best, logit = float(errors.max()), worst_logit(z, errors)
     return Row("sum of exp(-nll)", None, None, None, best, logit, verdict, right=right)
-
-
-def values(
-    formula: Callable[..., tf.Tensor], z: np.ndarray, label: float | np.ndarray | None
-) -> np.ndarray:
-    """Returns a formula's values at logits, `[n]`; raises ValueError if it raises."""
-    labels = [] if label is None else [tf.constant(np.broadcast_to(label, z.shape), z.dtype)]
-    try:
-        return formula(tf.constant(z), *labels).numpy()
-    except Exception as error:
-        name = getattr(formula, "__name__", "a derivative")
-        raise ValueError(f"{name} fails: {in_one_line(error)}") from error
 
 
 def _executed(
@@ -179,11 +157,6 @@ def _truth(
     tolerance = np.where(used, np.maximum(doubt, precision), precision)
     terms = size_of_terms(likelihood, quantity, label, z.astype(np.float64))
     return Truth(expected, tolerance, terms)
-
-
-def precise(dtype: np.dtype) -> float:
-    """Returns seven bits of rounding: what is worse than that was lost, not rounded away."""
-    return float(2**7 * np.finfo(dtype).eps)
 
 
 def _by_others(
@@ -319,6 +292,7 @@ def advice(likelihood: Likelihood, quantity: str, errors: np.ndarray) -> str:
 
 def _reservation(
     likelihood: Likelihood,
+    quantity: str,
     exact: np.ndarray,
     z: np.ndarray,
     by_autodiff: np.ndarray,
@@ -332,5 +306,7 @@ def _reservation(
         return f"; autodiff is not, {where_wrong(z, off, np.full_like(off, True))}"
     if not np.isnan(exact).all():
         return ""
+    if quantity == "mean" and not is_binary(likelihood):
+        return "; undecided whether it is the label's: the slope does not tell"
     missing = "exact_probabilities" if is_binary(likelihood) else "exact values"
     return f"; no {missing} to make sure"

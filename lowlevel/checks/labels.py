@@ -4,11 +4,15 @@ from typing import TypeGuard
 
 import numpy as np
 
+from lowlevel.checks.values import values
 from lowlevel.likelihoods import Likelihood
 
 SOFT = 0.25
 # As far as labels are looked at where the range has no end.
 _FARTHEST = 3.0
+# Further ones, where the loss is finite at some of these logits.
+_FAR_LABELS = (10.0, 100.0, 1000.0)
+_LOGITS = (-20.0, -3.0, -1.0, 0.0, 1.0, 3.0, 20.0)
 
 
 def is_binary(likelihood: Likelihood) -> bool:
@@ -22,6 +26,19 @@ def labels_of(likelihood: Likelihood) -> tuple[float, ...]:
         return (1.0, 0.0, SOFT)
     ends = (nearest_label(likelihood, end) for end in (_FARTHEST, -_FARTHEST))
     return tuple(dict.fromkeys(ends))
+
+
+def far_labels(likelihood: Likelihood) -> tuple[float, ...]:
+    """Returns large labels, of either sign, where the range has no end and the loss is finite."""
+    low, high = likelihood.label_range
+    labels = [
+        *(_FAR_LABELS if high == np.inf else ()),
+        *(-y for y in _FAR_LABELS if low == -np.inf),
+    ]
+    z = np.array(_LOGITS)
+    return tuple(
+        y for y in labels if low < y < high and np.isfinite(values(likelihood.nll, z, y)).any()
+    )
 
 
 def nearest_label(likelihood: Likelihood, label: float) -> float:

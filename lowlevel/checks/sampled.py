@@ -10,15 +10,14 @@ from lowlevel.checks import differences, executions, kinks
 from lowlevel.checks.formulas import (
     Truth,
     advice,
-    far_labels,
     in_words,
-    precise,
     relative_errors,
     size_of_terms,
-    values,
 )
-from lowlevel.checks.labels import is_binary
+from lowlevel.checks.labels import far_labels, is_binary
+from lowlevel.checks.means import means_by_slope
 from lowlevel.checks.rows import WRONG, Row, worst_logit
+from lowlevel.checks.values import precise, values
 from lowlevel.likelihoods import Likelihood
 
 _COUNT = 100_000
@@ -56,9 +55,12 @@ def sampled_rows(likelihood: Likelihood, dtype: str, jit_compile: bool, seed: in
     nll, slope = (
         sampled_row(likelihood, quantity, sample, jit_compile) for quantity in ("nll", "slope")
     )
-    # A wrong slope says nothing of the curvature.
-    curvature = sampled_row(likelihood, "curvature", sample, jit_compile, by_slope=slope.right)
-    return [nll, slope, curvature, sampled_row(likelihood, "mean", sample, jit_compile)]
+    # A wrong slope says nothing of the curvature, nor of the mean.
+    curvature, mean = (
+        sampled_row(likelihood, quantity, sample, jit_compile, by_slope=slope.right)
+        for quantity in ("curvature", "mean")
+    )
+    return [nll, slope, curvature, mean]
 
 
 def draw(likelihood: Likelihood, dtype: np.dtype, seed: int) -> Sample:
@@ -130,6 +132,9 @@ def _truth(
     z, y = (part.astype(np.float64) for part in sample)
     label = None if quantity == "mean" else y
     wide = _by_parts(likelihood, quantity, z, y)
+    if quantity == "mean" and by_slope and not is_binary(likelihood):
+        means = means_by_slope(likelihood, sample.z)
+        wide = np.where(np.isnan(means), wide, means)
     terms = size_of_terms(likelihood, quantity, label, z)
     tolerance = np.full(len(z), precise(sample.z.dtype))
     if quantity == "mean":

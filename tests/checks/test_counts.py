@@ -3,10 +3,13 @@
 import math
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
-from lowlevel.checks.formulas import far_labels, formula_rows
+from lowlevel.checks.formulas import formula_rows
+from lowlevel.checks.labels import far_labels
+from lowlevel.checks.means import means_by_slope
 from lowlevel.checks.rows import Row
 from lowlevel.checks.sampled import sampled_rows
 from lowlevel.likelihoods import Likelihood, in_float64
@@ -190,3 +193,50 @@ def test_labels_for_which_the_loss_is_not_finite_are_left_out() -> None:
     )
     assert far_labels(bounded) == (10.0,)
     assert far_labels(Binomial()) == ()
+
+
+# Means.
+
+
+class Median(Normal):
+    """The loss of a median, whose slope does not tell of any mean."""
+
+    def nll(self, z: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        return tf.sqrt(1 + (z - y) ** 2)
+
+    def slope(self, z: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        return (z - y) / tf.sqrt(1 + (z - y) ** 2)
+
+    def curvature(self, z: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        return (1 + (z - y) ** 2) ** -1.5
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("likelihood", RIGHT)
+def test_a_mean_that_is_not_the_label_s_is_found(likelihood: type[Likelihood], dtype: str) -> None:
+    doubled = changed(likelihood, "mean", lambda right, z: 2 * right)
+    rows = [row for row in rows_of(doubled, dtype) if not row.right]
+    assert [row.subject for row in rows] == ["mean", "mean, sampled"]
+    assert all("2 times the right one" in row.verdict for row in rows)
+
+
+@pytest.mark.parametrize("likelihood", RIGHT)
+def test_a_mean_is_the_label_for_which_the_slope_is_0(likelihood: type[Likelihood]) -> None:
+    z = np.array([-3.0, -0.5, 0.25, 4.0])
+    means = means_by_slope(likelihood(), z)
+    told = ~np.isnan(means)
+    assert told[1:3].all()
+    expected = likelihood().mean(tf.constant(z)).numpy()
+    np.testing.assert_allclose(means[told], expected[told], rtol=1e-13)
+
+
+def test_the_mean_of_a_slope_that_is_no_line_in_the_label_is_undecided() -> None:
+    doubled = changed(Median, "mean", lambda right, z: 2 * right)
+    (row,) = [row for row in rows_of(doubled, "float64") if row.subject == "mean"]
+    assert row.verdict == "right; undecided whether it is the label's: the slope does not tell"
+    assert row.right
+
+
+def test_a_wrong_slope_is_no_reproach_to_the_mean() -> None:
+    shifted = changed(Poisson, "slope", lambda right, z, y: right + 1)
+    assert wrong_of(shifted, "float64") == {"slope", "slope, sampled"}
