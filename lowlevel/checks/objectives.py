@@ -31,8 +31,13 @@ Objective = Callable[[np.ndarray], tuple[Any, Any]]
 GRADIENT, HESSIAN = "gradient", "Hessian"
 # Relative errors that pass: libraries take float32, and many objectives return it.
 _TOLERANCES = {4: 1e-5, 8: 1e-8}
-# What is below this share of the largest number counts as 0, as a floor of the Hessian does.
-_NEGLIGIBLE = 1e-6
+# As many units of rounding as sums may be off by, of their terms: p - y, p (1 - p).
+_ULPS = 8.0
+# Where terms are looked at, as shares of a prediction: where it has not cancelled them yet.
+_NEARER = (0.0, 0.5)
+# A number that takes the place of all that are smaller is a floor if it is below this share of the
+# largest, and is there more than once.
+_FLOOR = 1e-6
 
 
 class Derivative:
@@ -110,20 +115,25 @@ def check_objective(
     ]
     if shaped:
         return shaped
-    slope = Derivative(functools.partial(_losses, loss), z)
-    findings = _compared(GRADIENT, gradient, slope, tolerance)
+    terms = _terms(objective, z)
+    # The loss may be what it is at 0, less the way from there to z at the largest slope.
+    way = (np.abs(z) * terms[0]).reshape(len(z), -1).sum(axis=1)
+    start = np.nan_to_num(np.abs(_losses(loss, 0 * z)), posinf=0.0)
+    losses = _apart(functools.partial(_losses, loss), z, start + way)
+    slope = Derivative(losses, z)
+    findings = _compared(GRADIENT, gradient, slope, terms[0], tolerance)
     if order == 1:
         return findings
     wrong = any(finding.is_fault for finding in findings)
     # One in float32 is too coarse for differences of its own.
     if wrong or gradient.dtype != np.float64:
-        curvature = Derivative(functools.partial(_losses, loss), z, order=2)
+        curvature = Derivative(losses, z, order=2)
     else:
-        curvature = Derivative(lambda x: _pair(objective, x)[0], z)
+        curvature = Derivative(_apart(lambda x: _pair(objective, x)[0], z, terms[0]), z)
     if wrong and _are(hessian, slope.told) and _are(gradient, curvature.told):
         cause = "gradient and Hessian are each the other"
         return [Finding(SWAPPED, f"{GRADIENT}, {HESSIAN}", cause=cause, advice="swap them")]
-    return findings + _compared(HESSIAN, hessian, curvature, tolerance)
+    return findings + _compared(HESSIAN, hessian, curvature, terms[1], tolerance)
 
 
 def assert_objective(
@@ -148,6 +158,27 @@ def _pair(objective: Objective, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     except Exception as error:
         text = f"Expected an objective to (gradient, Hessian), it fails: {in_one_line(error)}"
         raise ValueError(text) from error
+
+
+def _terms(objective: Objective, z: np.ndarray) -> list[np.ndarray]:
+    """Returns the sizes of the terms of gradient and Hessian, each like the predictions.
+
+    A saturated derivative, p - y say, is the difference of numbers as large as it is nearer to 0.
+    """
+    pairs = [_pair(objective, share * z) for share in _NEARER]
+    sizes = [[np.nan_to_num(np.abs(part), posinf=0.0) for part in pair] for pair in pairs]
+    return [np.max(parts, axis=0) for parts in zip(*sizes, strict=True)]
+
+
+def _apart(
+    function: Callable[[np.ndarray], np.ndarray], z: np.ndarray, terms: np.ndarray
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Returns a function moved away from 0 by the size of its terms.
+
+    Its derivatives are the same, and differences reckon with the rounding of the terms.
+    """
+    constant = np.copysign(terms, function(z))
+    return lambda x: function(x) + constant
 
 
 def _losses(loss: Callable[[np.ndarray], np.ndarray], z: np.ndarray) -> np.ndarray:
@@ -176,9 +207,13 @@ def _are(found: np.ndarray, told: Estimate) -> bool:
 
 
 def _compared(
-    name: str, found: np.ndarray, derivative: Derivative, tolerance: float | None
+    name: str,
+    found: np.ndarray,
+    derivative: Derivative,
+    terms: np.ndarray,
+    tolerance: float | None,
 ) -> list[Finding]:
-    """Holds numbers against a derivative by differences."""
+    """Holds numbers against a derivative by differences, and no closer than their terms allow."""
     expected, error = derivative.told
     if not np.isfinite(found).all():
         index = index_at(np.argmin(np.isfinite(found)), found.shape)
@@ -188,9 +223,10 @@ def _compared(
         return [Finding(UNDECIDED, name, cause="the loss is not finite around the predictions")]
     passes = tolerance or _TOLERANCES[4 if found.dtype == np.float32 else 8]
     size = np.maximum(np.abs(expected), np.abs(found))
-    floor = _NEGLIGIBLE * np.abs(expected, where=known, out=np.zeros(found.shape)).max()
+    eps = np.finfo(found.dtype if found.dtype == np.float32 else np.float64).eps
     apart = np.where(known, np.abs(found - expected), 0.0)
-    wrong = apart > np.where(known, error, 0.0) + passes * size + floor
+    wrong = apart > np.where(known, error, 0.0) + passes * size + _ULPS * eps * terms
+    wrong &= ~(_is_floor(found) & (expected < found))
     if not wrong.any():
         return []
     chosen = wrong & derivative.sides().allow(found)
@@ -205,6 +241,14 @@ def _compared(
         cause = f"at {wrong.sum()} of {wrong.size} numbers"
     figures = float(found[index]), float(expected[index])
     return [Finding(fault, name, index, *figures, cause, advice), *undecided]
+
+
+def _is_floor(found: np.ndarray) -> np.ndarray:
+    """Returns where numbers are a floor, one put in the place of all smaller ones on purpose."""
+    floor = found == found.min()
+    if floor.sum() > 1 and 0 < found.min() <= _FLOOR * found.max():
+        return floor
+    return np.full(found.shape, False)
 
 
 def _undecided(name: str, chosen: np.ndarray) -> Finding:

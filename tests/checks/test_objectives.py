@@ -56,6 +56,47 @@ def test_nothing_is_found_of_one_in_float32() -> None:
 
 def test_nothing_is_found_of_a_hessian_with_a_floor() -> None:
     assert found(of_hessian=lambda z: np.maximum(hessian(z), 1e-16)) == []
+    assert found(of_hessian=lambda z: np.maximum(hessian(z), 1e-7)) == []
+
+
+def saturated(
+    of_gradient: Callable[[np.ndarray], np.ndarray],
+    of_hessian: Callable[[np.ndarray], np.ndarray],
+) -> list[tuple[str, str]]:
+    """What is found of an objective for predictions most of which are far from 0."""
+    z = np.array([-40.0, -25, -17, -3, 0.1, 3, 17, 25, 40])
+    labels = (z > 0).astype(float)
+    findings = check_objective(
+        lambda z: (of_gradient(z) - labels, of_hessian(z)),
+        lambda z: -(labels * log_expit(z) + (1 - labels) * log_expit(-z)),
+        z,
+    )
+    return [(finding.fault, finding.where) for finding in findings]
+
+
+def test_nothing_is_found_of_differences_that_cancel() -> None:
+    assert saturated(expit, lambda z: expit(z) * (1 - expit(z))) == []
+
+
+@pytest.mark.parametrize(
+    "change", [lambda h: 2 * h, lambda h: 0 * h, lambda h: h + 1e-8], ids=["2", "0", "more"]
+)
+def test_a_small_hessian_that_is_wrong_is_found(
+    change: Callable[[np.ndarray], np.ndarray],
+) -> None:
+    def of_hessian(z: np.ndarray) -> np.ndarray:
+        right = hessian(z)
+        return np.where(right < 1e-6, change(right), right)
+
+    assert [where for _, where in saturated(expit, of_hessian)] == ["Hessian"]
+
+
+def test_nothing_is_found_of_a_small_gradient_in_float32() -> None:
+    def objective(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        p = expit(np.float32(z))
+        return p - np.float32(Y), p * (1 - p)
+
+    assert check_objective(objective, loss, Z) == []
 
 
 def test_nothing_is_found_of_weights_in_both() -> None:
