@@ -202,7 +202,9 @@ def _by_differences(
         return values(formula, x, y)
 
     told = differences.elementwise(function, z, order)
-    allowed = precise(sample.z.dtype) * np.maximum(np.abs(told.value), terms)
+    limits, size = np.finfo(sample.z.dtype), np.abs(told.value)
+    allowed = precise(sample.z.dtype) * np.maximum(size, terms) + float(limits.tiny)
+    allowed = np.where(size > limits.max, np.inf, allowed)
     return kinks.settled(told, found.astype(np.float64), allowed, function, z, order)
 
 

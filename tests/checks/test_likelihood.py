@@ -455,7 +455,8 @@ def test_a_curvature_that_crosses_zero_is_judged_by_the_size_of_its_terms() -> N
 def test_a_likelihood_of_counts_is_held_to_its_own_labels_and_to_no_probability(dtype: str) -> None:
     rows = checked(Poisson, dtype)
     named = [(row.subject, row.label) for row in rows if row.logit is not None and not row.mistake]
-    expected = [(name, y) for name in ("nll", "slope", "curvature") for y in (3.0, 0.0)]
+    labels = (3.0, 0.0, 10.0, 100.0, 1000.0)
+    expected = [(name, y) for name in ("nll", "slope", "curvature") for y in labels]
     assert named == [*expected, ("mean", None), *SAMPLED]
     assert all(row.agrees for row in rows)
     assert verdict(rows, "slope", 3.0) == "right; no exact values to make sure"
