@@ -2,11 +2,12 @@
 
 import hashlib
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from lowlevel.data.columns import BLOCK_ROWS, Source, blocks, numbers
+from lowlevel.data.columns import BLOCK_ROWS, NUMBER, Source, blocks, kind_of, numbers
 from lowlevel.data.merging import Moments
 
 if TYPE_CHECKING:
@@ -72,6 +73,35 @@ def look_at(table: "pa.Table | Source", name: str) -> Numbers:
         with np.errstate(over="ignore"):
             rounding = max(rounding, np.abs(there - there.astype(np.float32)).max(initial=0.0))
     return Numbers(total, pivot, missing.count, missing.places, float(rounding))
+
+
+def check_sizes(
+    table: "pa.Table | Source", names: Sequence[str], weight: str, largest: float
+) -> None:
+    """Raises ValueError for a number that cannot be used, by the row that it is in.
+
+    For rows that are about to be split, and so to be numbered otherwise.
+
+    Args:
+        table: the rows.
+        names: of the columns that are looked at, where they are of numbers; missing ones will do.
+        weight: of the column of the weights, which are not below 0; or "".
+        largest: number of the model's dtype.
+    """
+    for name in names:
+        if kind_of(table, name) != NUMBER:
+            continue
+        for number, block in enumerate(blocks(table, [name])):
+            values = numbers(block, name)
+            bad = (np.abs(values) > largest) | ((values < 0) & (name == weight))
+            if bad.any():
+                place = int(bad.argmax())
+                wanted = "from 0 " if name == weight else ""
+                raise ValueError(
+                    f"train: expected numbers {wanted}of at most {largest:g} in {name}, got "
+                    f"{values[place]:g} in row {number * BLOCK_ROWS + place}: mend that row, or "
+                    "leave it out"
+                )
 
 
 class Missing:

@@ -12,6 +12,7 @@ from lowlevel.config import Config
 from lowlevel.data import Rows, Stream, Table, files, german_credit, schema, sources, tfds_tables
 from lowlevel.data.columns import BLOCK_ROWS, Source
 from lowlevel.data.labels import settle_positive
+from lowlevel.data.number_columns import check_sizes
 from lowlevel.data.settings import DataSettings
 from lowlevel.data.splits import hold_out, hold_out_rows
 from lowlevel.data.stream import check_shuffle
@@ -96,7 +97,7 @@ def load(
     files.require(given, named, "train")
     binary = tuple(likelihood.label_range) == (0, 1)
     positive = settle_positive(given, settings.label, settings.positive or None, binary)
-    given, held = _split(settings, given, positive, test, config.seed, limit)
+    given, held = _split(settings, given, positive, test, config.seed, limit, dtype)
     learnt = schema.learn(
         given,
         label=settings.label,
@@ -161,6 +162,7 @@ def _split(
     test: Any,
     seed: int,
     limit: int,
+    dtype: str,
 ) -> "tuple[pa.Table | Source, pa.Table | Source | None]":
     """Returns the rows to train on, and those held out, if there are any."""
     import pyarrow as pa
@@ -171,6 +173,8 @@ def _split(
         return given, held
     if not settings.holdout:
         return given, None
+    names = [name for name in given.column_names if name not in settings.drop]
+    check_sizes(given, names, settings.weight, float(np.finfo(dtype).max))
     drawn = hold_out(lambda: label_blocks(given, settings.label, positive), settings.holdout, seed)
     if isinstance(given, pa.Table):
         rows = np.concatenate(drawn)

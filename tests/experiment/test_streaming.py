@@ -1,6 +1,7 @@
 """Tables that do not fit into memory: what is read of them is what is read of them in memory."""
 
 import pathlib
+import re
 from typing import Any
 
 import numpy as np
@@ -174,6 +175,28 @@ def test_what_is_wrong_in_a_late_row_is_said(
     with pytest.raises(ValueError, match=message) as caught:
         tables.load(DataSettings(**given), Config(), LIKELIHOODS["logit"])  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("memory_limit", [1000, 0], ids=["stream", "in memory"])
+@pytest.mark.parametrize(
+    ("column", "value"), [("a", np.inf), ("a", -1e300), ("weight", -1.0)], ids=str
+)
+def test_a_row_is_named_by_its_number_in_the_file_though_some_are_held_out(
+    column: str, value: float, memory_limit: int, tmp_path: pathlib.Path
+) -> None:
+    columns = {"a": np.arange(ROWS) / 3, "weight": np.ones(ROWS), "label": np.arange(ROWS) % 2}
+    columns[column][140_000] = value
+    parquet.write_table(pa.table(columns), tmp_path / "t.parquet")
+    given = DataSettings(
+        train=str(tmp_path),
+        label="label",
+        weight="weight",
+        holdout=0.5,
+        memory_limit=memory_limit or 2**40,
+    )
+    message = f"in {column}, got {value:g} in row 140000: mend"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        tables.load(given, Config(), LIKELIHOODS["logit"])
 
 
 def test_a_damaged_file_is_named(folder: pathlib.Path, tmp_path: pathlib.Path) -> None:
