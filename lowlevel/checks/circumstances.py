@@ -66,11 +66,9 @@ def batch_of_one(
 ) -> list[Finding]:
     """Finds gradients that are wrong for the first row alone.
 
-    A function that takes no single row, or no fewer than the other arguments have, is left alone:
-    so shapes are no matter here.
+    A function that takes no single row, or no fewer than what it closes over has, is left alone.
     """
-    arrays = [x for x in subject.tensors if x.shape.rank]
-    if len({len(x) for x in arrays}) != 1 or len(arrays[0]) < 2:
+    if not _has_rows(subject):
         return []
     first = [x[:1] if x.shape.rank else x for x in subject.tensors]
     found = _faults_elsewhere(subject, first, surrogate, settings)
@@ -79,6 +77,19 @@ def batch_of_one(
         for f in found
         if f.fault not in (NOT_FINITE, WRONG_SHAPE, WRONG_DTYPE)
     )
+
+
+def _has_rows(subject: Subject) -> bool:
+    """Whether the first axis is evidently one of rows.
+
+    All arguments and results have as many along it; where all results are single numbers, as a mean
+    loss is, it takes two arguments, as of features and labels.
+    """
+    arguments = [len(x) for x in subject.tensors if x.shape.rank]
+    results = [len(v) for v in subject.value if v.ndim]
+    if len({*arguments, *results}) != 1 or not arguments or arguments[0] < 2:
+        return False
+    return bool(results) or len(arguments) > 1
 
 
 def compiled(

@@ -27,8 +27,10 @@ _THE_VALUE = "the value"
 Named = tuple[str, np.ndarray | None]
 
 
-def findings(subject: Subject, ends: Sequence[Arguments] | None) -> list[Finding]:
-    """Finds values and gradients that are not finite, or lost in float32."""
+def findings(
+    subject: Subject, ends: Sequence[Arguments] | None, elsewhere: bool
+) -> list[Finding]:
+    """Finds values and gradients that are not finite and, elsewhere too, or lost in float32."""
     points = [("the arguments", subject)]
     points += [
         (f"ends[{i}]", Subject(subject.function, end).prepare()) for i, end in enumerate(ends or ())
@@ -37,8 +39,8 @@ def findings(subject: Subject, ends: Sequence[Arguments] | None) -> list[Finding
     for place, point in points:
         given = place != "the arguments" or not _finite(point.value)
         found += _not_finite(place, point) if given else []
-        found += _in_float32(place, point)
-    return found + (_nan_at_multiples(subject) if ends is None else [])
+        found += _in_float32(place, point) if elsewhere else []
+    return found + (_nan_at_multiples(subject) if elsewhere and ends is None else [])
 
 
 def _nan_at_multiples(subject: Subject) -> list[Finding]:

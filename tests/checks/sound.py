@@ -12,6 +12,7 @@ POSITIVE = np.array([[4.0, 1.0, 0.5], [1.0, 3.0, 0.2], [0.5, 0.2, 2.0]])
 SORTED = np.array([0.0, 0.0, 1.0, 1.0, -2.0])
 MIXED = np.array([1e-12, 1.0, 1e30])
 IMAGE = np.random.default_rng(3).normal(size=(1, 5, 5, 2))
+FRAMES = np.random.default_rng(5).normal(size=(6, 1, 4))
 FILTER = np.random.default_rng(4).normal(size=(3, 3, 2, 2))
 
 
@@ -152,6 +153,10 @@ SOUND: dict[str, Case] = {
     "reduce_std": at(tf.math.reduce_std, X),
     "l2_normalize": at(tf.math.l2_normalize, X),
     "norm": at(tf.norm, SQUARE),
+    "a spectrum, which is no rows": at(lambda x: tf.signal.irfft(tf.complex(x, x**2)), LONG[:9]),
+    "frames of a connectionist loss": at(
+        lambda z: tf.nn.ctc_loss([[1, 2, 2]], z, [3], [6], blank_index=0), np.float32(FRAMES)
+    ),
     "matmul": at(tf.matmul, SQUARE, SQUARE.T, **SECOND),
     "einsum": at(lambda a, b: tf.einsum("ij,jk->ik", a, b), SQUARE, SQUARE),
     "cholesky": at(lambda a: tf.linalg.cholesky((a + tf.transpose(a)) / 2), POSITIVE),

@@ -12,6 +12,7 @@ from lowlevel.checks import verdicts
 from lowlevel.checks.gradient import UndecidedWarning, assert_gradient, check
 from lowlevel.checks.verdicts import Finding
 from tests import wings
+from tests.checks.planted import ROWS
 
 X = np.array([0.3, -1.2, 2.5])
 W = np.array([1.1, 0.4, -0.7])
@@ -402,6 +403,19 @@ def test_executions_that_are_not_asked_for_are_not_tried() -> None:
     square = ruled(lambda x: x**2, gradient)
     assert check(square, [X], executions=("eager",)) == []
     only(check(square, [X], executions=("eager", "graph")), verdicts.EXECUTIONS_DIFFER)
+
+
+def test_without_elsewhere_a_function_is_called_next_to_its_arguments_alone() -> None:
+    start, calls = ROWS[:4], []
+
+    def recorded(x: tf.Tensor) -> tf.Tensor:
+        if tf.executing_eagerly():
+            calls.append(x.numpy())
+        return tf.nn.softplus(x)
+
+    assert check(recorded, [start], order=2, elsewhere=False) == []
+    assert {(x.shape, x.dtype) for x in calls} == {(start.shape, start.dtype)}
+    assert (np.abs(calls - start) <= np.maximum(np.abs(start), np.median(np.abs(start))) / 4).all()
 
 
 @pytest.mark.parametrize(
