@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from lowlevel.checks import circumstances, extremes, second_order
+from lowlevel.checks import agreement, circumstances, extremes, second_order
 from lowlevel.checks.comparison import Settings, compare
 from lowlevel.checks.executions import EXECUTIONS as ALL
 from lowlevel.checks.executions import traced
@@ -162,4 +162,4 @@ def _at_the_arguments(
     findings += circumstances.variables_moved(subject, surrogate, settings)
     if elsewhere:
         findings += circumstances.batch_of_one(subject, surrogate, settings)
-    return merged(findings + circumstances.compiled(subject, given[1], wanted))
+    return merged(findings + agreement.findings(subject, given[1], wanted))

@@ -1,7 +1,8 @@
 """The subject of a gradient check: a function at some arguments, and its derivatives there."""
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -134,6 +135,22 @@ class Subject:
         """Returns the gradients of eager execution, as arrays."""
         _, found = self.measure(self.tensors, [tf.constant(u) for u in upstream])
         return [None if g is None else g.numpy() for g in found]
+
+    @contextlib.contextmanager
+    def moved(self, starts: Sequence[np.ndarray]) -> Iterator[list[tf.Tensor]]:
+        """Gives the tensors with each target at other numbers; variables are put back at the end."""
+        tensors = list(self.tensors)
+        try:
+            for target, start in zip(self.targets, starts, strict=True):
+                if target.place is not None:
+                    tensors[target.place] = tf.constant(start.astype(target.dtype))
+                else:
+                    target.variable.assign(start.astype(target.dtype))
+            yield tensors
+        finally:
+            for target in self.targets:
+                if target.place is None:
+                    target.variable.assign(target.start)
 
     def values_with(self, target: Target, moved: np.ndarray) -> np.ndarray:
         """Returns all values in one float64 array, with one target moved; it is put back."""

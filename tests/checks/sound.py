@@ -77,6 +77,31 @@ def variable_argument() -> tuple:
     return (lambda x, w: x * w**2), [X, tf.Variable(W)]
 
 
+def bias_before_batch_norm(dtype: str) -> Callable[[], tuple]:
+    """Returns the maker of a layer with a bias that the means take out again: its slope is 0."""
+
+    def make() -> tuple:
+        kernel, bias = (tf.Variable(x.astype(dtype)) for x in (SQUARE, W))
+        return (lambda x: tf.tanh(normalized(tf.matmul(x, kernel) + bias))), [ROWS.astype(dtype)]
+
+    return make
+
+
+def key_bias(dtype: str) -> Callable[[], tuple]:
+    """Returns the maker of an attention with a bias of the keys, which no softmax depends on."""
+
+    def make() -> tuple:
+        bias = tf.Variable(W.astype(dtype))
+
+        def attention(x: tf.Tensor) -> tf.Tensor:
+            scores = tf.matmul(x, tf.sin(x) + bias, transpose_b=True)
+            return tf.matmul(tf.nn.softmax(scores), x)
+
+        return attention, [ROWS.astype(dtype)]
+
+    return make
+
+
 def in_numpy() -> tuple:
     """A function that XLA cannot compile, with a rule."""
 
@@ -196,6 +221,12 @@ SOUND: dict[str, Case] = {
     "a cubic at 1e-30": at(lambda x: x**3, numbers(1e-30)),
     "a square at 1e30": at(lambda x: x**2, numbers(1e30, -2e30)),
     "log at 1e30": at(tf.math.log, numbers(1e30)),
+    "a bias before batch norm": Case(bias_before_batch_norm("float64")),
+    "a bias of keys": Case(key_bias("float64")),
+    "tanh at 17": at(tf.tanh, numbers(17.0)),
+    "a power of a difference, written out": at(
+        lambda x: x**6 - 6 * x**5 + 15 * x**4 - 20 * x**3 + 15 * x**2 - 6 * x + 1, numbers(1.01)
+    ),
     "softplus at 1e6": at(tf.nn.softplus, numbers(1e6, -1e6)),
     "sigmoid at 20 and 40": at(tf.sigmoid, numbers(20, -20, 40)),
     "tanh at 20": at(tf.tanh, numbers(20.0)),
@@ -232,6 +263,9 @@ SOUND: dict[str, Case] = {
     "log in float32 at 1e-30": at(tf.math.log, np.float32([1e-30, 1e30])),
     "a square in float32 at 1e-30": at(lambda x: x * x, np.float32([1e-30])),
     "a layer with kinks in float32": at(dense, np.float32(LARGE[:300, :40])),
+    "a bias before batch norm in float32": Case(bias_before_batch_norm("float32")),
+    "a bias of keys in float32": Case(key_bias("float32")),
+    "sigmoid in float32 at 15": at(tf.sigmoid, np.float32([15.0])),
     "a large one in float32": at(tf.tanh, np.float32(LARGE)),
     # Rules, variables, and what else is passed.
     "a rule": Case(rule(tf.nn.softplus, lambda u, x: u * tf.sigmoid(x), X), options=SECOND),
