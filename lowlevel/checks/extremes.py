@@ -27,9 +27,7 @@ _THE_VALUE = "the value"
 Named = tuple[str, np.ndarray | None]
 
 
-def findings(
-    subject: Subject, ends: Sequence[Arguments] | None, elsewhere: bool
-) -> list[Finding]:
+def findings(subject: Subject, ends: Sequence[Arguments] | None, elsewhere: bool) -> list[Finding]:
     """Finds values and gradients that are not finite and, elsewhere too, or lost in float32."""
     points = [("the arguments", subject)]
     points += [

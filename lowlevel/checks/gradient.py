@@ -43,10 +43,10 @@ def check(
 
     The gradient is checked in each floating tensor among the arguments, and in each trainable
     variable that the function uses: with an upstream gradient of ones and with a random one,
-    eager, in a graph and under XLA; with the variables moved; and elsewhere: for the first row alone,
-    where arguments and results share their number of rows; at extreme arguments, where it must not
-    be NaN; and, where all is float64 and there are no variables to stand in the way, in float32. To
-    leave something out, close over it, or pass integers.
+    eager, in a graph and under XLA; with the variables moved; and elsewhere: for the first row
+    alone, where arguments and results share their number of rows; at extreme arguments, where it
+    must not be NaN; and, where all is float64 and there are no variables to stand in the way, in
+    float32. To leave something out, close over it, or pass integers.
 
     Derivatives of the function's values are taken at several steps, as shares of each number's own
     size, and extrapolated (Ridders, 1982); how far they agree bounds their error. A gradient is

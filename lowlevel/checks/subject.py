@@ -138,7 +138,7 @@ class Subject:
 
     @contextlib.contextmanager
     def moved(self, starts: Sequence[np.ndarray]) -> Iterator[list[tf.Tensor]]:
-        """Gives the tensors with each target at other numbers; variables are put back at the end."""
+        """Gives the tensors with each target at other numbers; variables are put back."""
         tensors = list(self.tensors)
         try:
             for target, start in zip(self.targets, starts, strict=True):
