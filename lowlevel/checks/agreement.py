@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from lowlevel.checks import causes, differences, executions
 from lowlevel.checks.executions import GRAPH, WORDS, XLA
+from lowlevel.checks.scatter import SHOWN, scatter
 from lowlevel.checks.subject import Subject
 from lowlevel.checks.verdicts import (
     EXECUTIONS_DIFFER,
@@ -25,11 +26,10 @@ from lowlevel.errors import in_one_line
 # when on it is no matter of precision any more.
 _ROUNDING = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-3}
 _DIFFERENT = {np.dtype(np.float64): 1e-3, np.dtype(np.float32): 1e-2}
-# At so many places next to the arguments, up to so many ulps away, rounding is looked for.
-_NEARBY, _AWAY = 4, 8
-# Another order of the same operations may round so many times as much as that shows, and so many
-# times as much as the value is rounded.
-_SHOWN, _UNSHOWN = 16.0, 256.0
+# Another order of the same operations may round so many times as much as the value is rounded.
+_UNSHOWN = 256.0
+# How far its neighbours are, in ulps.
+_NEAR = {np.dtype(np.float64): 2**28, np.dtype(np.float32): 8}
 
 
 def findings(
@@ -56,7 +56,7 @@ def findings(
             continue
         found = _differing(subject, eager, other, WORDS[execution], itertools.repeat(0.0))
         if found:
-            rounding = _rounding(subject, given[1], eager)
+            rounding = _rounding(subject, upstream, eager[0])
             found = merged(_differing(subject, eager, other, WORDS[execution], rounding))
         if any(finding.is_fault for finding in found):
             return _swapped(subject, eager, other, WORDS[execution]) or found
@@ -95,52 +95,24 @@ def _differing(
 
 
 def _rounding(
-    subject: Subject, upstream: Sequence[tf.Tensor], eager: tuple
+    subject: Subject, upstream: Sequence[np.ndarray], values: Sequence[tf.Tensor]
 ) -> list[np.ndarray | float]:
     """Returns how far another order of the same operations may move values and gradients.
 
-    As far as their second differences show next to the arguments, where all else is straight; and
-    the gradients as far as the values' own rounding, over the distance of the arguments from 0.
+    As far as their neighbours show; and the gradients as far as the values' own rounding, over the
+    distance of the arguments from 0.
     """
-    arrays = [np.zeros(()) if a is None else a.astype(float) for a in _arrays(eager)]
-    shown = [np.zeros_like(a) for a in arrays]
-    generator = np.random.default_rng(0)
-    for _ in range(_NEARBY):
-        ends = _measured_nearby(subject, upstream, generator)
-        for size, here, *sides in zip(shown, arrays, *ends, strict=True) if ends else ():
-            with np.errstate(invalid="ignore"):
-                np.fmax(size, np.abs(sum(sides) - 2 * here), out=size)
-    values = arrays[: len(eager[0])]
-    dtypes = [*(a.dtype for a in eager[0]), *(t.dtype for t in subject.targets)]
-    eps = max(float(np.finfo(tf.as_dtype(d).as_numpy_dtype).eps) for d in dtypes)
-    largest = max(_largest(v * u) for v, u in zip(values, upstream, strict=True))
-    results = sum(v.size for v in values)
+    dtypes = [*(np.asarray(v).dtype for v in values), *(t.dtype for t in subject.targets)]
+    coarse = max(dtypes, key=lambda dtype: np.finfo(dtype).eps)
+    eps = float(np.finfo(coarse).eps)
+    largest = max(_largest(np.asarray(v) * u) for v, u in zip(values, upstream, strict=True))
+    results = sum(np.size(v) for v in values)
     unshown = [0.0] * len(values) + [
         eps * largest * max(1.0, results / t.start.size) ** 0.5 / differences.typical_scale(t.start)
         for t in subject.targets
     ]
-    return [_SHOWN * a + _UNSHOWN * b for a, b in zip(shown, unshown, strict=True)]
-
-
-def _measured_nearby(
-    subject: Subject, upstream: Sequence[tf.Tensor], generator: np.random.Generator
-) -> list[list[np.ndarray]]:
-    """Returns values and gradients a few ulps up and down; nothing where the function raises."""
-    starts = [target.start for target in subject.targets]
-    steps = [
-        np.where(x == 0, 0, np.spacing(np.abs(x)) * generator.integers(-_AWAY, _AWAY, x.shape))
-        for x in starts
-    ]
-    ends = []
-    for sign in (1, -1):
-        with subject.moved([x + sign * h for x, h in zip(starts, steps, strict=True)]) as tensors:
-            try:
-                measured = subject.measure(tensors, upstream)
-            except Exception:
-                # The edge of what it takes.
-                return []
-        ends.append([np.zeros(()) if a is None else a.astype(float) for a in _arrays(measured)])
-    return ends
+    shown = scatter(subject, upstream, _NEAR[coarse])
+    return [SHOWN * a + _UNSHOWN * b for a, b in zip(shown, unshown, strict=True)]
 
 
 def _difference(

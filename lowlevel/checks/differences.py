@@ -73,6 +73,7 @@ class Ladder(NamedTuple):
 
         Between rows of pure noise, quotient times step scatters by what rounding adds to a value;
         finer structure scatters likewise. What curvature adds to it is less by the step's cube.
+        What changes at a step and not at a coarser one is rounded, and as coarsely as that.
         """
         with np.errstate(all="ignore"):
             scatter = np.abs(np.diff(self.central, axis=0)) * self._steps[1:] ** order
@@ -80,7 +81,14 @@ class Ladder(NamedTuple):
             finer = np.maximum.accumulate(scatter[::-1], axis=0)[::-1]
             # A row is judged by those at least two finer, the last ones by the last two.
             rows = np.minimum(np.arange(len(self.steps)) + 1, max(len(finer) - 2, 0))
-            return self._replace(noise=np.maximum(self.noise, finer[rows] / self._steps**order))
+            shown = np.maximum(finer[rows], self._restless(order))
+            return self._replace(noise=np.maximum(self.noise, shown / self._steps**order))
+
+    def _restless(self, order: int) -> np.ndarray:
+        """Returns the largest change at a step finer than one without any, `[...]`; 0 if none."""
+        change = np.maximum(np.abs(self.forward), np.abs(self.backward)) * self._steps**order
+        after_none = np.logical_or.accumulate(change == 0, axis=0)
+        return np.max(np.nan_to_num(change, posinf=0.0), axis=0, where=after_none, initial=0.0)
 
     def estimate(self) -> Estimate:
         """Returns the best of the extrapolated derivatives; its error is infinite if none is."""

@@ -24,6 +24,7 @@ KINK = "the function has a kink there, and this is between its slopes on either 
 UNBOUNDED = "the function jumps there, or its slope grows without end"
 STRUCTURE = "the function changes on a finer scale than the steps"
 COARSE = "the function's values are rounded more coarsely than their dtype"
+ROUNDED = "the gradient changes by as much within a few ulps of the arguments"
 NOISE = "the rounding of the function's values is above the slope"
 
 
@@ -69,6 +70,7 @@ class Trial:
         wrong: where they do not, and differences can tell.
         precise: where the differences would have shown a fault.
         reason: why they cannot tell, if they cannot.
+        constant: whether the values changed at no step, though the gradient has them change.
     """
 
     direction: Direction
@@ -79,15 +81,31 @@ class Trial:
     wrong: np.ndarray
     precise: np.ndarray
     reason: str
+    constant: bool = False
+
+    @property
+    def untold(self) -> np.ndarray:
+        """Where differences cannot tell, `[upstreams]`."""
+        return ~self.wrong & ~(self.right & self.precise)
 
     @property
     def undecided(self) -> bool:
         """Whether differences cannot tell for some upstream gradient."""
-        return bool((~self.wrong & ~(self.right & self.precise)).any())
+        return bool(self.untold.any())
 
     def doubted(self) -> "Trial":
         """Returns the same trial with nothing wrong in it."""
         return dataclasses.replace(self, wrong=np.zeros_like(self.wrong), reason=STRUCTURE)
+
+    def unless_rounded(self, rounding: np.ndarray, upstream: int) -> "Trial":
+        """Returns the same trial, or one that is not wrong if a gradient's rounding explains it."""
+        allowed = np.linalg.norm(rounding.ravel()[self.direction.indices] * self.direction.by)
+        apart = abs(self.found[upstream] - self.expected[upstream])
+        if not self.wrong[upstream] or not apart <= allowed:
+            return self
+        wrong = self.wrong.copy()
+        wrong[upstream] = False
+        return dataclasses.replace(self, wrong=wrong, reason=ROUNDED)
 
     @property
     def off(self) -> float:
@@ -137,10 +155,13 @@ class Prober:
         trials = []
         for scale in dict.fromkeys(s for s in (own, self.typical, 1.0) if s):
             direction = Direction(np.array([index]), np.array([scale]))
-            trials.append(self.along(direction, quick))
-            if not trials[-1].undecided or trials[-1].reason not in (NOISE, COARSE):
-                return trials[-1]
-        return min(trials, key=lambda trial: float(trial.error.max() / trial.direction.by[0]))
+            trial = self.along(direction, quick)
+            trials.append(trial)
+            lost = trial.constant or (trial.undecided and trial.reason in (NOISE, COARSE))
+            if not lost:
+                return trial
+        moving = [trial for trial in trials if not trial.constant] or trials
+        return min(moving, key=lambda trial: float(trial.error.max() / trial.direction.by[0]))
 
     def along(self, direction: Direction, quick: bool = False) -> Trial:
         """Tries one direction: at a few steps, and at many where those do not settle it."""
@@ -213,7 +234,9 @@ class Prober:
         below = bool((~right & (size <= self.lost[:count])).any())
         settled = bool(right.all()) or below
         reason = _reason(raw, shown, between.any(), settled, Estimate(expected, doubt))
-        return Trial(direction, found, value, error, right & ~between, wrong, precise, reason)
+        right &= ~between
+        constant = bool((wrong & shown.constant).any())
+        return Trial(direction, found, value, error, right, wrong, precise, reason, constant)
 
 
 def derivatives(subject: Subject, target: Target) -> np.ndarray:

@@ -267,6 +267,15 @@ FAULTS: dict[str, Case] = {
         ),
         v.WRONG_VALUE,
     ),
+    "wrong for y = 1 alone, where y is a float": Case(
+        rule(
+            lambda z, y: tf.nn.softplus(z) - y * z,
+            lambda u, z, y: (u * (tf.sigmoid(z) - tf.where(y == 1, 0.9 * y, y)), -u * z),
+            X,
+            np.array([1.0, 0.0, 1.0]),
+        ),
+        v.WRONG_VALUE,
+    ),
     "right above 0 alone": Case(
         rule(tf.abs, lambda u, x: u * tf.ones_like(x), np.array([1.0, -2, 3, -4])), v.WRONG_VALUE
     ),

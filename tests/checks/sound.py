@@ -227,6 +227,9 @@ SOUND: dict[str, Case] = {
     "a power of a difference, written out": at(
         lambda x: x**6 - 6 * x**5 + 15 * x**4 - 20 * x**3 + 15 * x**2 - 6 * x + 1, numbers(1.01)
     ),
+    "a constant, by rounding alone": at(
+        lambda x: tf.math.log(tf.exp(x)) - x, numbers(1e-8, 1, 3), executions=("eager",)
+    ),
     "softplus at 1e6": at(tf.nn.softplus, numbers(1e6, -1e6)),
     "sigmoid at 20 and 40": at(tf.sigmoid, numbers(20, -20, 40)),
     "tanh at 20": at(tf.tanh, numbers(20.0)),
@@ -265,6 +268,9 @@ SOUND: dict[str, Case] = {
     "a layer with kinks in float32": at(dense, np.float32(LARGE[:300, :40])),
     "a bias before batch norm in float32": Case(bias_before_batch_norm("float32")),
     "a bias of keys in float32": Case(key_bias("float32")),
+    "log(exp(x)) in float32 at 1e-8": at(
+        lambda x: tf.math.log(tf.exp(x)), np.float32([1e-8, -1e-9])
+    ),
     "sigmoid in float32 at 15": at(tf.sigmoid, np.float32([15.0])),
     "a large one in float32": at(tf.tanh, np.float32(LARGE)),
     # Rules, variables, and what else is passed.

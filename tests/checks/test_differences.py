@@ -102,6 +102,11 @@ def test_noise_of_the_function_itself_goes_into_the_error() -> None:
     assert noisy.error[0] > 1e-7
 
 
+def test_what_changes_at_a_fine_step_alone_is_noise_of_all() -> None:
+    estimate = ladder(lambda x: 1e-15 * (x == 1 + 2.0**-9), 1.0).with_own_noise().estimate()
+    assert estimate.error[0] >= 1e-15
+
+
 def test_structure_finer_than_the_coarse_steps_is_found() -> None:
     # At steps of 1/8 down to 2^-9 the sine is at a multiple of its period.
     estimate = ladder(lambda x: np.sin(2 * np.pi * 1024 * x), 0.25).with_own_noise().estimate()
