@@ -28,16 +28,15 @@ def variables_moved(
     subject: Subject, surrogate: Callable[..., Any] | None, settings: Settings
 ) -> list[Finding]:
     """Finds gradients that are right for the variables' old values alone."""
-    if all(target.variable is None for target in subject.targets):
+    targets = [target for target in subject.targets if target.variable is not None]
+    if not targets:
         return []
     generator = np.random.default_rng(settings.seed)
-    moved = [target.start for target in subject.targets]
-    for i, target in enumerate(subject.targets):
-        if target.variable is not None:
-            start = target.start
-            scale = np.maximum(differences.scales(start), differences.typical_scale(start) / 8)
-            moved[i] = start + _MOVED * scale * generator.choice([-1.0, 1.0], start.shape)
-    with subject.moved(moved) as tensors:
+    moved = []
+    for start in (target.start for target in targets):
+        scale = np.maximum(differences.scales(start), differences.typical_scale(start) / 8)
+        moved.append(start + _MOVED * scale * generator.choice([-1.0, 1.0], start.shape))
+    with subject.moved(targets, moved) as tensors:
         found = _faults_elsewhere(subject, tensors, surrogate, settings)
     advice = "read the variable where the rule runs, not before"
     return merged(

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from lowlevel.checks import causes
-from lowlevel.checks.scatter import SHOWN, scatter
 from lowlevel.checks.subject import Subject, Target
-from lowlevel.checks.trials import Prober, Trial
+from lowlevel.checks.trials import STRUCTURE, UNSTEADY, Prober, Trial
 from lowlevel.checks.upstream import rows
 from lowlevel.checks.verdicts import (
     FACTOR,
@@ -36,6 +35,8 @@ TOLERANCES = {np.dtype(np.float64): 1e-8, np.dtype(np.float32): 1e-3}
 _ENOUGH = 20
 # What float32 makes of a number is off by less.
 _SINGLE = 1e-6
+# Of the step, with no common period.
+_SHARES = (0.29, 0.55, 0.83, 1.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,13 +61,24 @@ class Comparison:
 
     def __init__(
         self,
+        rule: Subject,
         subject: Subject,
         target: Target,
         found: Sequence[np.ndarray | None],
-        weights: np.ndarray,
+        upstream: Sequence[Sequence[np.ndarray]],
         settings: Settings,
     ) -> None:
-        """Takes gradients for the first of some upstream gradients, the rows of `weights`."""
+        """Takes what is compared.
+
+        Args:
+            rule: whose gradients were found.
+            subject: whose values they are held against: the same, or a surrogate.
+            target: in what.
+            found: the gradients, for the first of the upstream gradients.
+            upstream: the upstream gradients.
+            settings: of the check.
+        """
+        self.rule, self.upstream = rule, upstream
         self.subject, self.target, self.settings = subject, target, settings
         self.name = target.name
         self.raw = list(found)
@@ -80,7 +92,7 @@ class Comparison:
             (target.dtype, *(v.dtype for v in subject.value)), key=lambda d: np.finfo(d).eps
         )
         tolerance = settings.tolerance or TOLERANCES[coarse]
-        self.prober = Prober(subject, target, weights, kept, tolerance)
+        self.prober = Prober(subject, target, rows(upstream), kept, tolerance)
         self.exhaustive = target.start.size <= settings.exhaustive_below
         self.trials: list[Trial] = []
         self.places: list[Trial] = []
@@ -101,13 +113,9 @@ class Comparison:
                 direction = self.prober.random(generator, indices)
                 self.trials.append(self.prober.along(direction))
             self._bisect(max(self.trials, key=lambda trial: trial.off))
+        for upstream in range(len(self.raw)):
+            self._confirm(upstream)
         return self
-
-    def allow_for(self, rounding: np.ndarray, upstream: int) -> None:
-        """Takes back what is wrong by no more than the rounding of the gradient itself."""
-        if rounding.shape == self.target.start.shape:
-            self.places = [trial.unless_rounded(rounding, upstream) for trial in self.places]
-            self.trials = self.places if self.exhaustive else self.trials
 
     def wrong(self, upstream: int) -> bool:
         """Whether the gradient is wrong for an upstream gradient."""
@@ -136,10 +144,7 @@ class Comparison:
 
     def classified(self, upstream: int, others: list["Comparison"]) -> Finding:
         """Returns what is wrong with a gradient that is, for an upstream gradient."""
-        trial = max(
-            (t for t in self.places if t.wrong[upstream]),
-            key=lambda t: abs(t.found[upstream] - t.expected[upstream]) / t.direction.by[0],
-        )
+        trial = self.places[self._worst(upstream)]
         figures = self._figures(trial, upstream)
         if self.raw[upstream] is None:
             return Finding(NONE, self.name, *figures, advice="let a rule, or autodiff, reach it")
@@ -147,6 +152,49 @@ class Comparison:
         if upstream and fault not in (UPSTREAM_IGNORED, UPSTREAM_SQUARED, SWAPPED):
             cause = f"with an upstream gradient other than 1, {cause or 'other numbers'}"
         return Finding(fault, self.name, *figures, cause, advice)
+
+    def _worst(self, upstream: int) -> int:
+        """Returns the place of what is furthest off of all that is wrong."""
+        off = {
+            place: abs(t.found[upstream] - t.expected[upstream]) / abs(t.direction.by[0])
+            for place, t in enumerate(self.places)
+            if t.wrong[upstream]
+        }
+        return max(off, key=lambda place: off[place])
+
+    def _confirm(self, upstream: int) -> None:
+        """Doubts what is wrong where the gradient is unsteady, until something holds."""
+        while self.wrong(upstream):
+            worst = self._worst(upstream)
+            if self._steady(self.places[worst], upstream):
+                return
+            self.places[worst] = self.places[worst].doubted(UNSTEADY)
+
+    def _steady(self, trial: Trial, upstream: int) -> bool:
+        """Whether a gradient hardly changes, next to the fault, within the step that shows it.
+
+        If it does, as where the function oscillates or the gradient is but rounding, differences
+        see no more than an average. Each side is looked at by itself, and the middle is left out:
+        there may be a kink, or a rule may have a case of its own for it. It counts where the step
+        was made larger than the number itself, to be above rounding.
+        """
+        apart = abs(trial.found[upstream] - trial.expected[upstream])
+        if apart <= _SINGLE * abs(trial.expected[upstream]):
+            # As if rounded to float32 inside, which is unsteady, and a fault.
+            return True
+        for side in (1, -1):
+            slopes = [float(trial.found[upstream])] if self.prober.enlarged(trial) else []
+            for share in _SHARES:
+                moved = trial.direction.moved(self.target.start, side * share * trial.step[upstream])
+                try:
+                    slope = self.rule.gradient_with(self.target, moved, self.upstream[upstream])
+                except Exception:
+                    # It is the edge of what the function takes.
+                    continue
+                slopes.append(trial.direction.along(slope))
+            if slopes and max(slopes) - min(slopes) > apart / 2:
+                return False
+        return True
 
     def _bisect(self, trial: Trial) -> None:
         """Follows a direction that is off down to one number."""
@@ -159,7 +207,7 @@ class Comparison:
             if not off:
                 # It shows in no fewer numbers: a fault of them all, or many kinks.
                 scaled = any(self._factor(upstream) for upstream in range(len(self.raw)))
-                self.places = [trial if scaled else trial.doubted()]
+                self.places = [trial if scaled else trial.doubted(STRUCTURE)]
                 return
             trial = max(off, key=lambda half: (half.wrong.any(), half.off))
 
@@ -302,18 +350,11 @@ def compare(
     shapes = [[list(v.shape) for v in one.value] for one in (subject, valued)]
     if shapes[0] != shapes[1]:
         raise ValueError(f"Expected a surrogate to {shapes[0]}, got one to {shapes[1]}")
-    weights = rows(upstream)
     found = [subject.gradients(given) for given in upstream[:-1]]
-    comparisons = [
-        Comparison(valued, target, gradients, weights, settings).run()
+    return [
+        Comparison(subject, valued, target, gradients, upstream, settings).run()
         for target, *gradients in zip(subject.targets, *found, strict=True)
     ]
-    for place, given in enumerate(upstream[:-1]):
-        if any(comparison.wrong(place) for comparison in comparisons):
-            shown = scatter(subject, given)[len(subject.value) :]
-            for comparison, size in zip(comparisons, shown, strict=True):
-                comparison.allow_for(SHOWN * size, place)
-    return comparisons
 
 
 def _shown(steps: Iterable[int], name: str) -> Iterable[int]:

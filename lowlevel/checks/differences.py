@@ -121,8 +121,7 @@ class Ladder(NamedTuple):
         apart = np.abs(found - expected)
         off = np.abs(self.central - found)
         agrees = ((off <= 3 * self.noise) & (_CLEAR * self.noise <= apart)).any(axis=0)
-        telling = _TELLING * self.noise <= apart
-        finest = len(telling) - 1 - np.argmax(telling[::-1], axis=0)
+        telling, finest = self._telling(apart)
         there, noise = _at(finest, self.central), _at(finest, self.noise)
         sides_with = 3 * np.abs(there - expected) <= np.abs(there - found)
         last, before = (
@@ -135,6 +134,16 @@ class Ladder(NamedTuple):
         gap = np.abs(self.forward - self.backward)
         between &= _at(finest, gap) > _at(finest - 1, gap) / 2
         return agrees | between | ~(telling.any(axis=0) & sides_with & settled)
+
+    def telling_step(self, apart: np.ndarray) -> np.ndarray:
+        """Returns the finest step at which numbers so far apart can be told, `[...]`."""
+        steps = np.broadcast_to(self._steps, self.noise.shape)
+        return _at(self._telling(apart)[1], steps)
+
+    def _telling(self, apart: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns where rows tell numbers apart, and the finest row that does."""
+        telling = _TELLING * self.noise <= apart
+        return telling, len(telling) - 1 - np.argmax(telling[::-1], axis=0)
 
     def sides(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Returns whether the function has a kink right here, and its slopes on either side.

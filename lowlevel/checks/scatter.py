@@ -47,7 +47,7 @@ def _measured(
 ) -> list[np.ndarray]:
     """Returns values and gradients some steps away; nothing where the function raises."""
     starts = [t.start + step for t, step in zip(subject.targets, steps, strict=True)]
-    with subject.moved(starts) as tensors:
+    with subject.moved(subject.targets, starts) as tensors:
         try:
             return _arrays(subject.measure(tensors, upstream))
         except Exception:

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from lowlevel.checks.comparison import TOLERANCES, Comparison, Settings
 from lowlevel.checks.subject import GradientError, Subject
-from lowlevel.checks.upstream import rows, upstreams
+from lowlevel.checks.upstream import upstreams
 from lowlevel.checks.verdicts import ASYMMETRIC, LEFT_OUT, SECOND_ORDER, Finding, merged
 from lowlevel.errors import in_one_line
 
@@ -59,7 +59,7 @@ def _by_blocks(slope: Subject, names: Sequence[str], settings: Settings) -> list
     per_block = [slope.gradients(block) for block in blocks]
     faults = []
     for target, *found in zip(slope.targets, *per_block, strict=True):
-        comparison = Comparison(slope, target, found, rows(blocks), settings).run()
+        comparison = Comparison(slope, slope, target, found, blocks, settings).run()
         faults += [
             _renamed(comparison.classified(i, []), name, target.name)
             for i, name in enumerate(names)

@@ -137,32 +137,36 @@ class Subject:
         return [None if g is None else g.numpy() for g in found]
 
     @contextlib.contextmanager
-    def moved(self, starts: Sequence[np.ndarray]) -> Iterator[list[tf.Tensor]]:
-        """Gives the tensors with each target at other numbers; variables are put back."""
+    def moved(
+        self, targets: Sequence[Target], numbers: Sequence[np.ndarray]
+    ) -> Iterator[list[tf.Tensor]]:
+        """Gives the tensors with some targets at other numbers; variables are put back."""
         tensors = list(self.tensors)
         try:
-            for target, start in zip(self.targets, starts, strict=True):
+            for target, moved in zip(targets, numbers, strict=True):
                 if target.place is not None:
-                    tensors[target.place] = tf.constant(start.astype(target.dtype))
+                    tensors[target.place] = tf.constant(moved.astype(target.dtype))
                 else:
-                    target.variable.assign(start.astype(target.dtype))
+                    target.variable.assign(moved.astype(target.dtype))
             yield tensors
         finally:
-            for target in self.targets:
+            for target in targets:
                 if target.place is None:
                     target.variable.assign(target.start)
 
     def values_with(self, target: Target, moved: np.ndarray) -> np.ndarray:
         """Returns all values in one float64 array, with one target moved; it is put back."""
-        tensors = list(self.tensors)
-        if target.place is not None:
-            tensors[target.place] = tf.constant(moved)
+        with self.moved([target], [moved]) as tensors:
             return flat(_or_value_error(self.call, tensors))
-        target.variable.assign(moved)
-        try:
-            return flat(_or_value_error(self.call, tensors))
-        finally:
-            target.variable.assign(target.start)
+
+    def gradient_with(
+        self, target: Target, moved: np.ndarray, upstream: Sequence[np.ndarray]
+    ) -> np.ndarray:
+        """Returns a target's gradient with the target moved, None as zeros; it is put back."""
+        place = next(i for i, other in enumerate(self.targets) if other is target)
+        with self.moved([target], [moved]) as tensors:
+            found = self.measure(tensors, [tf.constant(u) for u in upstream])[1][place]
+        return np.zeros_like(target.start) if found is None else found.numpy()
 
     @property
     def tensor_names(self) -> list[str]:

@@ -24,7 +24,7 @@ KINK = "the function has a kink there, and this is between its slopes on either 
 UNBOUNDED = "the function jumps there, or its slope grows without end"
 STRUCTURE = "the function changes on a finer scale than the steps"
 COARSE = "the function's values are rounded more coarsely than their dtype"
-ROUNDED = "the gradient changes by as much within a few ulps of the arguments"
+UNSTEADY = "the gradient changes by as much within the smallest steps that tell"
 NOISE = "the rounding of the function's values is above the slope"
 
 
@@ -69,6 +69,7 @@ class Trial:
         right: where the two agree, `[upstreams]`.
         wrong: where they do not, and differences can tell.
         precise: where the differences would have shown a fault.
+        step: the finest that tells the two apart, likewise.
         reason: why they cannot tell, if they cannot.
         constant: whether the values changed at no step, though the gradient has them change.
     """
@@ -80,6 +81,7 @@ class Trial:
     right: np.ndarray
     wrong: np.ndarray
     precise: np.ndarray
+    step: np.ndarray
     reason: str
     constant: bool = False
 
@@ -93,19 +95,9 @@ class Trial:
         """Whether differences cannot tell for some upstream gradient."""
         return bool(self.untold.any())
 
-    def doubted(self) -> "Trial":
-        """Returns the same trial with nothing wrong in it."""
-        return dataclasses.replace(self, wrong=np.zeros_like(self.wrong), reason=STRUCTURE)
-
-    def unless_rounded(self, rounding: np.ndarray, upstream: int) -> "Trial":
-        """Returns the same trial, or one that is not wrong if a gradient's rounding explains it."""
-        allowed = np.linalg.norm(rounding.ravel()[self.direction.indices] * self.direction.by)
-        apart = abs(self.found[upstream] - self.expected[upstream])
-        if not self.wrong[upstream] or not apart <= allowed:
-            return self
-        wrong = self.wrong.copy()
-        wrong[upstream] = False
-        return dataclasses.replace(self, wrong=wrong, reason=ROUNDED)
+    def doubted(self, reason: str) -> "Trial":
+        """Returns the same trial with nothing wrong in it, for a reason."""
+        return dataclasses.replace(self, wrong=np.zeros_like(self.wrong), reason=reason)
 
     @property
     def off(self) -> float:
@@ -162,6 +154,11 @@ class Prober:
                 return trial
         moving = [trial for trial in trials if not trial.constant] or trials
         return min(moving, key=lambda trial: float(trial.error.max() / trial.direction.by[0]))
+
+    def enlarged(self, trial: Trial) -> bool:
+        """Whether a trial's steps were larger than a number's own scale; of 0, none is."""
+        own = float(differences.scales(self.target.start.ravel()[trial.direction.indices[0]]))
+        return len(trial.direction.by) == 1 and trial.direction.by[0] > own > 0
 
     def along(self, direction: Direction, quick: bool = False) -> Trial:
         """Tries one direction: at a few steps, and at many where those do not settle it."""
@@ -222,8 +219,10 @@ class Prober:
         negligible = _NEGLIGIBLE[self.dtype] * self.largest * float(np.linalg.norm(direction.by))
         precise = (doubt <= _VAGUE * size) | (doubt <= negligible)
         precise |= (found == 0) & shown.constant
+        step = shown.telling_step(apart)
         if not final:
-            return Trial(direction, found, value, error, right, np.zeros_like(right), precise, "")
+            none = np.zeros_like(right)
+            return Trial(direction, found, value, error, right, none, precise, step, "")
         kink, low, high = shown.sides()
         slack = np.where(np.isfinite(doubt), doubt, 0.0) + 1e-3 * (high - low)
         between = kink & (found >= low - slack) & (found <= high + slack)
@@ -236,7 +235,7 @@ class Prober:
         reason = _reason(raw, shown, between.any(), settled, Estimate(expected, doubt))
         right &= ~between
         constant = bool((wrong & shown.constant).any())
-        return Trial(direction, found, value, error, right, wrong, precise, reason, constant)
+        return Trial(direction, found, value, error, right, wrong, precise, step, reason, constant)
 
 
 def derivatives(subject: Subject, target: Target) -> np.ndarray:

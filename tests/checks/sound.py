@@ -215,6 +215,7 @@ SOUND: dict[str, Case] = {
     "log at 1e-30": at(tf.math.log, numbers(1e-30)),
     "norm at 3e-5": at(tf.norm, numbers(3e-5, 1e-5)),
     "sin at 1e5 and 1e6": at(tf.sin, numbers(1e5, 1e6)),
+    "sin at 1e13 and 1e15": at(tf.sin, numbers(1e13, 1e14, 1e15, 1e16)),
     "sin(1e4 x)": at(lambda x: tf.sin(1e4 * x), X),
     "tanh(1e4 x)": at(lambda x: tf.tanh(1e4 * x), numbers(0.3, 1e-5)),
     "a kink a thousand away": at(lambda x: tf.nn.relu(x - 1000), numbers(1000.0011, 999.0)),
@@ -268,6 +269,8 @@ SOUND: dict[str, Case] = {
     "a layer with kinks in float32": at(dense, np.float32(LARGE[:300, :40])),
     "a bias before batch norm in float32": Case(bias_before_batch_norm("float32")),
     "a bias of keys in float32": Case(key_bias("float32")),
+    "sin in float32 at 3e6": at(tf.sin, np.float32([3e6, 2e6, 1e6, 3e5, 1e5, 1e4])),
+    "sin(1e6 x) in float32": at(lambda x: tf.sin(1e6 * x), SINGLE),
     "log(exp(x)) in float32 at 1e-8": at(
         lambda x: tf.math.log(tf.exp(x)), np.float32([1e-8, -1e-9])
     ),
