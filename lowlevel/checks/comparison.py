@@ -182,10 +182,11 @@ class Comparison:
         if apart <= _SINGLE * abs(trial.expected[upstream]):
             # As if rounded to float32 inside, which is unsteady, and a fault.
             return True
+        step = float(trial.step[upstream])
         for side in (1, -1):
             slopes = [float(trial.found[upstream])] if self.prober.enlarged(trial) else []
             for share in _SHARES:
-                moved = trial.direction.moved(self.target.start, side * share * trial.step[upstream])
+                moved = trial.direction.moved(self.target.start, side * share * step)
                 try:
                     slope = self.rule.gradient_with(self.target, moved, self.upstream[upstream])
                 except Exception:
