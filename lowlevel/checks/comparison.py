@@ -8,7 +8,7 @@ import numpy as np
 
 from lowlevel.checks import causes
 from lowlevel.checks.subject import Subject, Target
-from lowlevel.checks.trials import STRUCTURE, UNSTEADY, Prober, Trial
+from lowlevel.checks.trials import OVERFLOW, STRUCTURE, UNSTEADY, Prober, Trial
 from lowlevel.checks.upstream import rows
 from lowlevel.checks.verdicts import (
     FACTOR,
@@ -254,7 +254,10 @@ class Comparison:
         index = self._index(int(places[0]))
         bad = next(g[index] for g in self.raw if g is not None and not np.isfinite(g[index]))
         if np.isfinite(trial.error).all() and not trial.undecided:
-            expected = float(trial.expected[0] / trial.direction.by[0])
+            with np.errstate(over="ignore"):
+                expected = float(trial.expected[0] / trial.direction.by[0])
+            if abs(expected) > float(np.finfo(self.target.dtype).max):
+                return [Finding(UNDECIDED, self.name, index, float(bad), cause=OVERFLOW)]
             cause = "of the arguments themselves"
             return [
                 Finding(

@@ -22,7 +22,7 @@ _COLUMNS = 3
 _ULPS = 4.0
 # Of numbers next to 0, elementwise.
 _SMALLEST_SCALE = 2.0**-20
-# How many of the finest rows have to show that a slope grows without end.
+# How many of the finest rows have to show that a slope grows without end, or is none.
 _FINEST = 4
 # Rounding has to be so much smaller than what a row is to show, and than what it is to tell apart.
 _CLEAR, _TELLING = 10.0, 4.0
@@ -60,6 +60,11 @@ class Ladder(NamedTuple):
     def constant(self) -> np.ndarray:
         """Where the function did not change at any step, `[...]`."""
         return (self.central == 0).all(axis=0)
+
+    @property
+    def still(self) -> np.ndarray:
+        """Where the function did not change at the finest steps, `[...]`."""
+        return (self.central[-_FINEST:] == 0).all(axis=0)
 
     def of_first(self, count: int) -> "Ladder":
         """Returns the ladder of the first of several functions, `[rows, count]`."""

@@ -20,6 +20,8 @@ from lowlevel.checks.verdicts import (
 _REACH = (20.0, 50.0, 95.0, 300.0, 1000.0)
 # What a float32 gradient may lose of a float64 one, and what of the value's own sensitivity.
 _LOST = 1e-3
+# How many times as much as values lose, and as a few ulps make, gradients may.
+_UNSURE, _ULPS = 4.0, 2.0
 # Values that differ by more are not those of one function.
 _ANOTHER = 0.1
 _THE_VALUE = "the value"
@@ -109,12 +111,41 @@ def _in_float32(place: str, subject: Subject) -> list[Finding]:
         cause = "in float32 the function has other values: random bits, or another branch"
         return [Finding(UNDECIDED, "float32", cause=cause)]
     size = sum(float(np.abs(w[np.isfinite(w)]).sum()) for _, w in values)
+    with np.errstate(all="ignore"):
+        off = sum(float(np.nan_to_num(np.abs(n - w)).sum()) for n, w in values)
     starts = {target.name: target.start for target in targets}
+    unsure = _unsure(subject, wide, expected)
     return [
         finding
-        for (name, n), (_, w) in zip(found, expected, strict=True)
-        for finding in _lost(place, name, n, w, size, starts.get(name))
+        for (name, n), (_, w), own in zip(found, expected, unsure, strict=True)
+        for finding in _lost(place, name, n, w, size, own + _share(w, off, size), starts.get(name))
     ]
+
+
+def _unsure(
+    subject: Subject, tensors: Sequence[tf.Tensor], here: Sequence[Named]
+) -> list[np.ndarray | float]:
+    """Returns how far values and gradients change within a few of float32's ulps."""
+    ulps = _ULPS * float(np.finfo(np.float32).eps)
+    changes: list[np.ndarray | float] = [0.0] * len(here)
+    for sign in (1, -1):
+        moved = [x * (1 + sign * ulps) if x.dtype.is_floating else x for x in tensors]
+        try:
+            there = _named(subject, *subject.measure(moved))
+        except Exception:
+            # It is the edge of what the function takes.
+            continue
+        for i, ((_, a), (_, b)) in enumerate(zip(here, there, strict=True)):
+            if a is not None and b is not None and a.shape == b.shape:
+                with np.errstate(invalid="ignore"):
+                    changes[i] = np.fmax(changes[i], np.nan_to_num(np.abs(a - b)))
+    return changes
+
+
+def _share(gradient: np.ndarray | None, off: float, size: float) -> np.ndarray | float:
+    """Returns what a gradient loses if it loses as large a share as the values do."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return 0.0 if gradient is None else np.abs(gradient) * (off / size if size else 0.0)
 
 
 def _another(narrow: np.ndarray, wide: np.ndarray) -> bool:
@@ -132,11 +163,13 @@ def _lost(
     narrow: np.ndarray | None,
     wide: np.ndarray | None,
     value: float,
+    unsure: np.ndarray | float,
     start: np.ndarray | None,
 ) -> list[Finding]:
     """Finds what a float32 array has lost of a float64 one.
 
-    A gradient may lose what is below the rounding of the value that it is a derivative of.
+    A gradient may lose what is below the rounding of the value that it is a derivative of, and as
+    large a share as the value itself does.
 
     Args:
         place: which arguments, in words.
@@ -144,6 +177,7 @@ def _lost(
         narrow: in float32.
         wide: in float64.
         value: the sum of the sizes of the function's values.
+        unsure: by how much the array may be off, whatever the rule.
         start: what the gradient is in; None for the value itself.
     """
     if narrow is None or wide is None or narrow.shape != wide.shape:
@@ -158,7 +192,8 @@ def _lost(
     with np.errstate(all="ignore"):
         apart = np.abs(narrow - wide)
         broken = ~np.isfinite(narrow) & (size <= limits.max)
-        lost = (apart > _LOST * size) & (size >= limits.tiny) & (size <= limits.max) & ~broken
+        told = (size >= limits.tiny) & (size <= limits.max) & ~broken
+        lost = told & (apart > _LOST * size + _UNSURE * unsure)
         if start is not None:
             lost &= apart * np.maximum(np.abs(start), limits.tiny) > _LOST * value
     if broken.any():

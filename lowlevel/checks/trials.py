@@ -16,12 +16,15 @@ _NEGLIGIBLE = {np.dtype(np.float64): 1e-6, np.dtype(np.float32): 1e-2}
 
 # What a gradient may lose where larger numbers cancel in it, in units of the values' precision.
 _ULPS = 4.0
+# So many times the root of the precision is where a saturated function may stand still.
+_SATURATED = 16.0
 # Next to other numbers one this small is a zero with rounding.
 _TINY = 1e-6
 
 EDGE = "a value next to it is not finite, as at the edge of the function's domain"
 KINK = "the function has a kink there, and this is between its slopes on either side"
 UNBOUNDED = "the function jumps there, or its slope grows without end"
+OVERFLOW = "the slope itself is beyond the largest number of the dtype"
 STRUCTURE = "the function changes on a finer scale than the steps"
 COARSE = "the function's values are rounded more coarsely than their dtype"
 UNSTEADY = "the gradient changes by as much within the smallest steps that tell"
@@ -137,7 +140,9 @@ class Prober:
         coarse = [target.dtype, *(v.dtype for v in subject.value)]
         self.dtype = max(coarse, key=lambda dtype: np.finfo(dtype).eps)
         values = _root_of_squares(weights, self.here)
-        self.lost = _ULPS * float(np.finfo(self.dtype).eps) * values
+        self.eps = float(np.finfo(self.dtype).eps)
+        self.lost = _ULPS * self.eps * values
+        self.saturated = _SATURATED * self.eps**0.5 * values
         self.largest = max((float(np.abs(g).max(initial=0.0)) for g in found), default=0.0)
         self.typical = differences.typical_scale(target.start)
 
@@ -227,15 +232,25 @@ class Prober:
         slack = np.where(np.isfinite(doubt), doubt, 0.0) + 1e-3 * (high - low)
         between = kink & (found >= low - slack) & (found <= high + slack)
         untold = between | shown.speaks_for(found, expected) | ~np.isfinite(expected)
-        untold |= raw.unbounded()[:count] | (size <= self.lost[:count])
+        lost = (size <= self.lost[:count]) | (shown.still & self._saturated(found, direction))
+        untold |= raw.unbounded()[:count] | lost
         wrong = ~right & ~untold
         precise &= np.isfinite(doubt)
-        below = bool((~right & (size <= self.lost[:count])).any())
+        below = bool((~right & lost).any())
         settled = bool(right.all()) or below
         reason = _reason(raw, shown, between.any(), settled, Estimate(expected, doubt))
         right &= ~between
         constant = bool((wrong & shown.constant).any())
         return Trial(direction, found, value, error, right, wrong, precise, step, reason, constant)
+
+    def _saturated(self, found: np.ndarray, direction: Direction) -> np.ndarray:
+        """Whether a gradient is so small that a value that stands still may be a rounded one.
+
+        Next to an extreme of its own a function moves by the square of the step, and is its inverse
+        rounded by the root; of a value of 0 the terms are not known.
+        """
+        small = np.abs(found) <= self.eps * float(np.linalg.norm(direction.by))
+        return (np.abs(found) <= self.saturated[: len(found)]) | small
 
 
 def derivatives(subject: Subject, target: Target) -> np.ndarray:

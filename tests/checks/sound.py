@@ -215,6 +215,13 @@ SOUND: dict[str, Case] = {
     "log at 1e-30": at(tf.math.log, numbers(1e-30)),
     "norm at 3e-5": at(tf.norm, numbers(3e-5, 1e-5)),
     "sin at 1e5 and 1e6": at(tf.sin, numbers(1e5, 1e6)),
+    "erfc far out, as 1 - erf": at(lambda x: 1 - tf.math.erf(x), numbers(18)),
+    "arcsine next to 1": at(lambda x: tf.asin(tf.tanh(x)), numbers(18.9), elsewhere=False),
+    "sin(1e5 x), which float32 cannot resolve": at(
+        lambda x: tf.sin(1e5 * x), numbers(0.83, 3.9, 9.3, 11.3)
+    ),
+    "1 - sigmoid, which float32 loses": at(lambda x: 1 - tf.sigmoid(x), numbers(11.2)),
+    "1/x, whose slope overflows": at(lambda x: 1 / x, numbers(1e-200, 1)),
     "sin at 1e13 and 1e15": at(tf.sin, numbers(1e13, 1e14, 1e15, 1e16)),
     "sin(1e4 x)": at(lambda x: tf.sin(1e4 * x), X),
     "tanh(1e4 x)": at(lambda x: tf.tanh(1e4 * x), numbers(0.3, 1e-5)),
@@ -269,6 +276,7 @@ SOUND: dict[str, Case] = {
     "a layer with kinks in float32": at(dense, np.float32(LARGE[:300, :40])),
     "a bias before batch norm in float32": Case(bias_before_batch_norm("float32")),
     "a bias of keys in float32": Case(key_bias("float32")),
+    "1/x in float32, whose slope overflows": at(lambda x: 1 / x, np.float32([2e-20, 1])),
     "sin in float32 at 3e6": at(tf.sin, np.float32([3e6, 2e6, 1e6, 3e5, 1e5, 1e4])),
     "sin(1e6 x) in float32": at(lambda x: tf.sin(1e6 * x), SINGLE),
     "log(exp(x)) in float32 at 1e-8": at(
