@@ -8,7 +8,7 @@ import numpy as np
 
 from lowlevel.checks import causes
 from lowlevel.checks.subject import Subject, Target
-from lowlevel.checks.trials import OVERFLOW, STRUCTURE, UNSTEADY, Prober, Trial
+from lowlevel.checks.trials import KINK, OVERFLOW, STRUCTURE, UNSTEADY, Prober, Trial
 from lowlevel.checks.upstream import rows
 from lowlevel.checks.verdicts import (
     FACTOR,
@@ -277,6 +277,7 @@ class Comparison:
             of = "number" if self.exhaustive else "direction"
             count = f" ({len(alike)} of {len(self.trials)} {of}s)" if len(alike) > 1 else ""
             element, seen, expected = self._figures(trial, int(np.argmax(trial.untold)))
+            expected = None if reason == KINK else expected
             found.append(Finding(UNDECIDED, self.name, element, seen, expected, f"{reason}{count}"))
         return found
 

@@ -43,12 +43,15 @@ class Ladder(NamedTuple):
         forward: (f(x + step) - f(x)) / step, `[rows, ...]`.
         backward: (f(x) - f(x - step)) / step, likewise.
         noise: what rounding may add to a quotient, likewise.
+        bounds: the least and the most that the slopes on either side come to, likewise, where they
+            are sums over values, each of which has a side of its own; None for the slopes.
     """
 
     steps: np.ndarray
     forward: np.ndarray
     backward: np.ndarray
     noise: np.ndarray
+    bounds: tuple[np.ndarray, np.ndarray] | None = None
 
     @property
     def central(self) -> np.ndarray:
@@ -68,8 +71,9 @@ class Ladder(NamedTuple):
 
     def of_first(self, count: int) -> "Ladder":
         """Returns the ladder of the first of several functions, `[rows, count]`."""
-        forward, backward, noise = (part[:, :count] for part in self[1:])
-        return Ladder(self.steps, forward, backward, noise)
+        forward, backward, noise = (part[:, :count] for part in self[1:4])
+        bounds = self.bounds and (self.bounds[0][:, :count], self.bounds[1][:, :count])
+        return Ladder(self.steps, forward, backward, noise, bounds)
 
     def with_own_noise(self, order: int = 1) -> "Ladder":
         """Returns the same with the noise that finer rows show, if it is more.
@@ -168,8 +172,11 @@ class Ladder(NamedTuple):
         # It is not right here if a finer row would show it and does not.
         persists = (finest == last) | (_CLEAR * _at(finest + 1, self.noise) >= here)
         kink = shown.any(axis=0) & (finest >= 2) & same & persists
-        sides = _at(finest, self.forward), _at(finest, self.backward)
-        return kink, np.minimum(*sides), np.maximum(*sides)
+        low, high = self.bounds or (
+            np.minimum(self.forward, self.backward),
+            np.maximum(self.forward, self.backward),
+        )
+        return kink, _at(finest, low), _at(finest, high)
 
     def unbounded(self) -> np.ndarray:
         """Where a one-sided slope grows without end as the step shrinks, or is never finite."""

@@ -192,12 +192,21 @@ class Prober:
             steps.append(_taken(direction, above, below, 2.0**exponent))
         column = np.array(steps)[:, None]
         sides = [np.array([self.weights @ change for change in side]) for side in (rises, falls)]
+        bounds = np.array(list(map(self._bounds, rises, falls)))
         noise = self._noise(
             [np.maximum(*map(np.abs, pair)) for pair in zip(rises, falls, strict=True)]
         )
         with np.errstate(over="ignore"):
             forward, backward = (side / column for side in sides)
-            return Ladder(column, forward, backward, noise / column)
+            low, high = (bounds[:, i] / column for i in (0, 1))
+            return Ladder(column, forward, backward, noise / column, (low, high))
+
+    def _bounds(self, rise: np.ndarray, fall: np.ndarray) -> np.ndarray:
+        """Returns the least and the most of weighted changes, on a side each, `[2, upstreams]`."""
+        with np.errstate(invalid="ignore"):
+            half, middle = self.weights * ((rise - fall) / 2), self.weights @ ((rise + fall) / 2)
+            wide = np.abs(half).sum(axis=1)
+            return np.array([middle - wide, middle + wide])
 
     def _noise(self, changes: list[np.ndarray]) -> np.ndarray:
         """Returns what rounding may add to the weighted values, `[rows, upstreams]`.
@@ -225,12 +234,13 @@ class Prober:
         precise = (doubt <= _VAGUE * size) | (doubt <= negligible)
         precise |= (found == 0) & shown.constant
         step = shown.telling_step(apart)
+        kink, low, high = shown.sides()
         if not final:
             none = np.zeros_like(right)
-            return Trial(direction, found, value, error, right, none, precise, step, "")
-        kink, low, high = shown.sides()
+            return Trial(direction, found, value, error, right & ~kink, none, precise, step, "")
         slack = np.where(np.isfinite(doubt), doubt, 0.0) + 1e-3 * (high - low)
-        between = kink & (found >= low - slack) & (found <= high + slack)
+        # Units at 0 inside the function may have sides of their own; autodiff takes each to be off.
+        between = kink & ((found == 0) | ((found >= low - slack) & (found <= high + slack)))
         untold = between | shown.speaks_for(found, expected) | ~np.isfinite(expected)
         lost = (size <= self.lost[:count]) | (shown.still & self._saturated(found, direction))
         untold |= raw.unbounded()[:count] | lost

@@ -446,6 +446,12 @@ def test_what_cannot_be_told_is_a_warning() -> None:
         assert_gradient(tf.nn.relu, [[0.0, 1.0]])
 
 
+def test_a_number_between_the_slopes_of_a_kink_is_undecided_be_it_the_mean_of_them() -> None:
+    found = only(check(tf.abs, [np.array([0.0, 1.0])]), verdicts.UNDECIDED)
+    assert found.element == (0,)
+    assert found.expected is None
+
+
 def test_a_wrong_number_at_a_kink_is_wrong() -> None:
     relu = ruled(
         tf.nn.relu, lambda upstream, x: upstream * tf.where(x == 0, -3.0, tf.nn.relu(x) / x)
