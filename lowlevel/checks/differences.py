@@ -251,7 +251,8 @@ def elementwise(
                 noise, quotients = 4 * noise, ((rise - fall) / taken**2,) * 2
             for column, row in zip(columns, (taken, *quotients, noise), strict=True):
                 column.append(row)
-    return Ladder(*map(np.array, columns)).with_own_noise(order).estimate()
+    steps, forward, backward, noises = map(np.array, columns)
+    return Ladder(steps, forward, backward, noises).with_own_noise(order).estimate()
 
 
 def _at(row: np.ndarray, rows: np.ndarray) -> np.ndarray:
