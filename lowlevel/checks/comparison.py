@@ -55,6 +55,11 @@ class Settings:
     seed: int = 0
     directions: int = 12
 
+    def allowed(self, dtypes: Iterable[np.dtype]) -> float:
+        """Returns the relative error that passes for numbers of some dtypes."""
+        coarsest = max(dtypes, key=lambda dtype: np.finfo(dtype).eps)
+        return self.tolerance or TOLERANCES[coarsest]
+
 
 class Comparison:
     """One target's gradients, found with several upstream gradients, and what they should be."""
@@ -88,10 +93,7 @@ class Comparison:
         self.found = [zeros if g is None or self.shape_fault else g for g in found]
         self.finite = np.all([np.isfinite(g) for g in self.found], axis=0)
         kept = [np.where(self.finite, g, 0) for g in self.found]
-        coarse = max(
-            (target.dtype, *(v.dtype for v in subject.value)), key=lambda d: np.finfo(d).eps
-        )
-        tolerance = settings.tolerance or TOLERANCES[coarse]
+        tolerance = settings.allowed([target.dtype, *(v.dtype for v in subject.value)])
         self.prober = Prober(subject, target, rows(upstream), kept, tolerance)
         self.exhaustive = target.start.size <= settings.exhaustive_below
         self.trials: list[Trial] = []
@@ -149,18 +151,19 @@ class Comparison:
         if self.raw[upstream] is None:
             return Finding(NONE, self.name, *figures, advice="let a rule, or autodiff, reach it")
         fault, cause, advice = self._class(upstream, others)
-        if upstream and fault not in (UPSTREAM_IGNORED, UPSTREAM_SQUARED, SWAPPED):
+        plain = fault in (UPSTREAM_IGNORED, UPSTREAM_SQUARED, SWAPPED)
+        if upstream and self._one_block and not plain:
             cause = f"with an upstream gradient other than 1, {cause or 'other numbers'}"
         return Finding(fault, self.name, *figures, cause, advice)
 
+    def farthest(self, upstream: int) -> float:
+        """Returns how far off a gradient that is wrong is at most, in one number."""
+        return self.places[self._worst(upstream)].apart(upstream)
+
     def _worst(self, upstream: int) -> int:
         """Returns the place of what is furthest off of all that is wrong."""
-        off = {
-            place: abs(t.found[upstream] - t.expected[upstream]) / abs(t.direction.by[0])
-            for place, t in enumerate(self.places)
-            if t.wrong[upstream]
-        }
-        return max(off, key=lambda place: off[place])
+        wrong = [place for place, trial in enumerate(self.places) if trial.wrong[upstream]]
+        return max(wrong, key=lambda place: self.places[place].apart(upstream))
 
     def _confirm(self, upstream: int) -> None:
         """Doubts what is wrong where the gradient is unsteady, until something holds."""
@@ -196,6 +199,11 @@ class Comparison:
             if slopes and max(slopes) - min(slopes) > apart / 2:
                 return False
         return True
+
+    @property
+    def _one_block(self) -> bool:
+        """Whether the upstream gradients are of all values, the last for differences alone."""
+        return len(self.upstream) > len(self.raw)
 
     def _bisect(self, trial: Trial) -> None:
         """Follows a direction that is off down to one number."""
@@ -298,13 +306,14 @@ class Comparison:
     def _class(self, upstream: int, others: list["Comparison"]) -> tuple[str, str, str]:
         """Returns fault, cause and advice of a wrong gradient."""
         found = self.found[upstream]
-        if upstream and self.matches(self.found[0], 0) and _same(found, self.found[0]):
+        other = bool(upstream) and self._one_block
+        if other and self.matches(self.found[0], 0) and _same(found, self.found[0]):
             return UPSTREAM_IGNORED, "", "multiply by the rule's own argument"
-        if upstream and self.matches(found, upstream=2):
+        if other and self.matches(found, upstream=2):
             return UPSTREAM_SQUARED, "", "multiply by the rule's own argument once"
-        for other in others:
-            if self._owns(other, upstream):
-                cause = f"it is that of {other.name}"
+        for mate in others:
+            if self._owns(mate, upstream):
+                cause = f"it is that of {mate.name}"
                 return SWAPPED, cause, "match gradients by identity, not by order"
         if not np.any(found):
             return ZERO, "", "look for stop_gradient, a cast to whole numbers, or rounding"

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from lowlevel.checks import agreement, circumstances, extremes, second_order
+from lowlevel.checks import agreement, circumstances, extremes, linearity, second_order
 from lowlevel.checks.comparison import Settings, compare
 from lowlevel.checks.executions import EXECUTIONS as ALL
 from lowlevel.checks.executions import traced
@@ -96,7 +96,7 @@ def check(
         if all(np.isfinite(v).all() for v in subject.value):
             findings = _at_the_arguments(subject, surrogate, settings, executions, elsewhere)
             if order == 2 and not any(finding.is_fault for finding in findings):
-                findings += second_order.findings(subject, settings)
+                findings += second_order.findings(subject, settings, elsewhere)
         return merged(findings + extremes.findings(subject, ends, elsewhere))
     except GradientError as error:
         return [error.finding()]
@@ -157,6 +157,10 @@ def _at_the_arguments(
         for one in comparisons
         for finding in one.findings([other for other in comparisons if other is not one])
     ]
+    if any(finding.is_fault for finding in findings):
+        return merged(findings)
+    dtypes = [*(v.dtype for v in subject.value), *(t.dtype for t in subject.targets)]
+    findings += linearity.at_other_sizes(subject, given[1], settings.allowed(dtypes))
     if any(finding.is_fault for finding in findings):
         return merged(findings)
     findings += circumstances.variables_moved(subject, surrogate, settings)

@@ -7,23 +7,54 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from lowlevel.checks.comparison import TOLERANCES, Comparison, Settings
+from lowlevel.checks import linearity
+from lowlevel.checks.comparison import Comparison, Settings
+from lowlevel.checks.scatter import SHOWN, scatter
 from lowlevel.checks.subject import GradientError, Subject
+from lowlevel.checks.trials import NEGLIGIBLE
 from lowlevel.checks.upstream import upstreams
-from lowlevel.checks.verdicts import ASYMMETRIC, LEFT_OUT, SECOND_ORDER, Finding, merged
+from lowlevel.checks.verdicts import ASYMMETRIC, LEFT_OUT, SECOND_ORDER, UNDECIDED, Finding, merged
 from lowlevel.errors import in_one_line
 
 _ADVICE = "let the rule be made of differentiable operations, or give it a rule of its own"
 
 
-def findings(subject: Subject, settings: Settings) -> list[Finding]:
+def findings(subject: Subject, settings: Settings, elsewhere: bool) -> list[Finding]:
     """Finds what is wrong with the derivative of a gradient that is itself right.
+
+    What is wrong in float32 has to be wrong in float64 too, where the function may be called so:
+    second differences of rounded gradients cannot tell rounding from a fault.
+    """
+    found = _findings(subject, settings)
+    if not elsewhere or not any(finding.is_fault for finding in found):
+        return found
+    wide = _in_float64(subject)
+    if wide is None or any(finding.is_fault for finding in _findings(wide, settings)):
+        return found
+    cause = "it is right in float64, and float32 cannot tell"
+    return [Finding(UNDECIDED, "the second derivative", cause=cause)]
+
+
+def _in_float64(subject: Subject) -> Subject | None:
+    """Returns the function at its float32 arguments in float64; None if it has no such value."""
+    if any(t.place is None or t.dtype != np.float32 for t in subject.targets):
+        return None
+    tensors = [tf.cast(x, tf.float64) if x.dtype.is_floating else x for x in subject.tensors]
+    try:
+        return Subject(subject.function, subject.arguments(tensors)).prepare()
+    except ValueError:
+        return None
+
+
+def _findings(subject: Subject, settings: Settings) -> list[Finding]:
+    """Finds what is wrong with the second derivative, in the arguments' own dtypes.
 
     Its values stand for themselves, a surrogate's or not. For each pair of targets: reverse over
     reverse against differences of the gradient; then forward over reverse against reverse over
     reverse, and the Hessian against its transpose.
     """
-    upstream = [tf.constant(u) for u in upstreams(subject, settings.seed)[1]]
+    given = upstreams(subject, settings.seed)
+    upstream = [tf.constant(u) for u in given[1]]
     connected = [g is not None for g in subject.measure(subject.tensors, upstream)[1]]
 
     def gradient(*positional: Any, **keyword: Any) -> list[tf.Tensor]:
@@ -37,7 +68,12 @@ def findings(subject: Subject, settings: Settings) -> list[Finding]:
     slope = subject.with_function(gradient)
     try:
         found = _by_blocks(slope, names, settings)
-        return found or _by_other_ways(slope, connected, settings)
+        tolerance = settings.allowed(x.dtype for x in [*subject.value, *slope.value])
+        return (
+            found
+            or linearity.derivative(subject, given[::-1], tolerance, settings.seed)
+            or _by_other_ways(slope, connected, settings)
+        )
     except GradientError as error:
         return [Finding(LEFT_OUT, "the second derivative", cause=in_one_line(error))]
 
@@ -63,9 +99,19 @@ def _by_blocks(slope: Subject, names: Sequence[str], settings: Settings) -> list
         faults += [
             _renamed(comparison.classified(i, []), name, target.name)
             for i, name in enumerate(names)
-            if comparison.wrong(i)
+            if comparison.wrong(i) and not _lost(comparison, i)
         ]
     return merged(faults)
+
+
+def _lost(comparison: Comparison, upstream: int) -> bool:
+    """Whether all that is wrong is as small, next to the rest, as rounding may be.
+
+    A gradient is rounded by as much as the terms that cancel in it, not by as much as its own size.
+    """
+    off = comparison.farthest(upstream)
+    largest = float(np.abs(comparison.found[upstream]).max(initial=0.0))
+    return off <= NEGLIGIBLE[comparison.prober.dtype] * largest
 
 
 def _renamed(finding: Finding, name: str, other: str) -> Finding:
@@ -91,8 +137,9 @@ def _by_other_ways(slope: Subject, connected: Sequence[bool], settings: Settings
     hw, hv = transposed_times(w), transposed_times(v)
     one, other = _dot(hw, v), _dot(hv, w)
     size = sum(np.abs(a * b).sum() for a, b in [*zip(hw, v, strict=True), *zip(hv, w, strict=True)])
-    coarsest = max((x.dtype for x in starts), key=lambda dtype: np.finfo(dtype).eps)
-    allowed = (settings.tolerance or TOLERANCES[coarsest]) * size
+    allowed = settings.allowed(x.dtype for x in starts) * size
+    if abs(one - other) > allowed:
+        allowed += _rounded(slope, kept, v, w)
     where = ", ".join(slope.targets[i].name for i in kept)
     if abs(one - other) > allowed:
         cause = "the products of the Hessian with two vectors, and the other way round"
@@ -106,6 +153,16 @@ def _by_other_ways(slope: Subject, connected: Sequence[bool], settings: Settings
         cause = "forward over reverse is not what reverse over reverse is"
         return [Finding(SECOND_ORDER, where, None, forward, one, cause, _ADVICE)]
     return []
+
+
+def _rounded(slope: Subject, kept: Sequence[int], *vectors: Sequence[np.ndarray]) -> float:
+    """Returns how far rounding may move the products of the Hessian with two vectors."""
+    first, second = (scatter(slope, vector)[len(slope.value) :] for vector in vectors)
+    return SHOWN * sum(
+        float((shown[i] * np.abs(vector[j])).sum())
+        for shown, vector in ((first, vectors[1]), (second, vectors[0]))
+        for j, i in enumerate(kept)
+    )
 
 
 def _forward(slope: Subject, kept: Sequence[int], v: Sequence[np.ndarray]) -> list[np.ndarray]:

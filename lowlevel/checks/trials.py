@@ -12,12 +12,14 @@ from lowlevel.checks.subject import Subject, Target
 # An error above this share of the derivative leaves even its sign to chance.
 _VAGUE = 0.1
 # What is below this share of the argument's largest derivative counts as 0.
-_NEGLIGIBLE = {np.dtype(np.float64): 1e-6, np.dtype(np.float32): 1e-2}
+NEGLIGIBLE = {np.dtype(np.float64): 1e-6, np.dtype(np.float32): 1e-2}
 
 # What a gradient may lose where larger numbers cancel in it, in units of the values' precision.
 _ULPS = 4.0
 # So many times the root of the precision is where a saturated function may stand still.
 _SATURATED = 16.0
+# Of a value of 0, so many times the precision may be rounding of terms that are not seen.
+_TERMS = 64.0
 # Next to other numbers one this small is a zero with rounding.
 _TINY = 1e-6
 
@@ -97,6 +99,11 @@ class Trial:
     def undecided(self) -> bool:
         """Whether differences cannot tell for some upstream gradient."""
         return bool(self.untold.any())
+
+    def apart(self, upstream: int) -> float:
+        """Returns how far found and expected are apart, in the first number that moves."""
+        off = self.found[upstream] - self.expected[upstream]
+        return float(abs(off) / abs(self.direction.by[0]))
 
     def doubted(self, reason: str) -> "Trial":
         """Returns the same trial with nothing wrong in it, for a reason."""
@@ -230,7 +237,7 @@ class Prober:
         size = np.maximum(np.abs(found), np.nan_to_num(np.abs(expected)))
         # A gradient's own rounding: with one upstream gradient it may cancel, not with all.
         right = apart <= doubt + self.tolerance * size.max(initial=0.0)
-        negligible = _NEGLIGIBLE[self.dtype] * self.largest * float(np.linalg.norm(direction.by))
+        negligible = NEGLIGIBLE[self.dtype] * self.largest * float(np.linalg.norm(direction.by))
         precise = (doubt <= _VAGUE * size) | (doubt <= negligible)
         precise |= (found == 0) & shown.constant
         step = shown.telling_step(apart)
@@ -259,7 +266,7 @@ class Prober:
         Next to an extreme of its own a function moves by the square of the step, and is its inverse
         rounded by the root; of a value of 0 the terms are not known.
         """
-        small = np.abs(found) <= self.eps * float(np.linalg.norm(direction.by))
+        small = np.abs(found) <= _TERMS * self.eps * float(np.linalg.norm(direction.by))
         return (np.abs(found) <= self.saturated[: len(found)]) | small
 
 

@@ -139,6 +139,12 @@ def second_wrong(u: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     return u * ruled(lambda x: 3 * x**2, lambda t, x: t * 3 * x)(x)
 
 
+def wrong_in_upstream(u: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """The right slope of x^3, with a rule of its own that is wrong in the upstream gradient."""
+    slope = ruled(lambda u, x: 3 * u * x**2, lambda t, u, x: (2 * t * x**2, 6 * t * u * x))
+    return slope(u, x)
+
+
 def implicit() -> tuple:
     """The solution of x = cos(a x), whose rule forgets that x depends on itself."""
 
@@ -252,6 +258,19 @@ FAULTS: dict[str, Case] = {
     ),
     "upstream squared": Case(
         rule(lambda x: x**2, lambda u, x: 2 * u * u * x, X), v.UPSTREAM_SQUARED
+    ),
+    "NaN for an upstream of 0": Case(
+        rule(lambda x: x**2, lambda u, x: 2 * u * x * (u / u), X), v.NOT_FINITE
+    ),
+    "something for an upstream of 0": Case(
+        rule(lambda x: x**2, lambda u, x: tf.where(u == 0, x, 2 * u * x), X), v.WRONG_VALUE
+    ),
+    "a large upstream clipped": Case(
+        rule(lambda x: x**2, lambda u, x: 2 * x * tf.clip_by_value(u, -3, 3), X), v.WRONG_VALUE
+    ),
+    "a small upstream dropped": Case(
+        rule(lambda x: x**2, lambda u, x: 2 * x * tf.where(tf.abs(u) < 1e-2, 0 * u, u), X),
+        v.WRONG_VALUE,
     ),
     "upstream averaged": Case(
         rule(lambda x: x**2, lambda u, x: 2 * x * tf.reduce_mean(u), X), v.WRONG_VALUE
@@ -379,6 +398,33 @@ FAULTS: dict[str, Case] = {
         rule(
             lambda x, w: x**2 * w,
             lambda u, x, w: (2 * u * x * tf.stop_gradient(w), u * x**2),
+            X,
+            W,
+        ),
+        v.SECOND_ORDER,
+        {"order": 2},
+    ),
+    "not differentiable in its upstream gradient": Case(
+        rule(lambda x: x**3, lambda u, x: tf.stop_gradient(u) * 3 * x**2, X),
+        v.SECOND_ORDER,
+        {"order": 2},
+    ),
+    "its upstream gradient out of reach": Case(
+        rule(
+            lambda x: x**3,
+            lambda u, x: 3 * x**2 * tf.ensure_shape(tf.numpy_function(np.copy, [u], u.dtype), [3]),
+            X,
+        ),
+        v.SECOND_ORDER,
+        {"order": 2},
+    ),
+    "wrong derivative in its upstream gradient": Case(
+        rule(lambda x: x**3, wrong_in_upstream, X), v.SECOND_ORDER, {"order": 2}
+    ),
+    "wrong second derivative of the second of two arguments": Case(
+        rule(
+            lambda x, w: x**2 * w**2,
+            lambda u, x, w: (2 * u * x * w**2, 2 * u * x**2 * tf.stop_gradient(w)),
             X,
             W,
         ),

@@ -283,6 +283,13 @@ SOUND: dict[str, Case] = {
     "a bias before batch norm in float32": Case(bias_before_batch_norm("float32")),
     "a bias of keys in float32": Case(key_bias("float32")),
     "1/x in float32, whose slope overflows": at(lambda x: 1 / x, np.float32([2e-20, 1])),
+    "a saturated softmax in float32": at(tf.nn.softmax, np.float32([10, 3, 20, 0]), **SECOND),
+    "a layer with softmax in float32": at(
+        lambda x, w: tf.nn.softmax(tf.matmul(x, w)),
+        np.float32(9 * ROWS[:5]),
+        np.float32(8 * SQUARE),
+        **SECOND,
+    ),
     "sin in float32 at 3e6": at(tf.sin, np.float32([3e6, 2e6, 1e6, 3e5, 1e5, 1e4])),
     "sin(1e6 x) in float32": at(lambda x: tf.sin(1e6 * x), SINGLE),
     "log(exp(x)) in float32 at 1e-8": at(
