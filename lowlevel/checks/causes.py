@@ -62,7 +62,8 @@ def factor(found: np.ndarray, expected: np.ndarray, error: np.ndarray) -> Factor
     if not np.isfinite(value) or value == 0 or abs(value - 1) <= 10 * max(_SAME, uncertainty):
         return None
     whole = any(
-        abs(k - round(k)) <= 1e-3 * max(uncertainty, _SAME) ** 0.5 for k in (value, 1 / value)
+        round(k) and abs(k - round(k)) <= 1e-3 * max(uncertainty, _SAME) ** 0.5
+        for k in (value, 1 / value)
     )
     return Factor(value, uncertainty) if telling.sum() > 1 or whole else None
 

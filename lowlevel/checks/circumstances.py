@@ -37,7 +37,7 @@ def variables_moved(
         scale = np.maximum(differences.scales(start), differences.typical_scale(start) / 8)
         moved.append(start + _MOVED * scale * generator.choice([-1.0, 1.0], start.shape))
     with subject.moved(targets, moved) as tensors:
-        found = _faults_elsewhere(subject, tensors, surrogate, settings)
+        found = _faults(_elsewhere(subject, tensors), surrogate, settings)
     advice = "read the variable where the rule runs, not before"
     return merged(
         dataclasses.replace(f, fault=STALE, cause="right before the variables moved", advice=advice)
@@ -56,11 +56,15 @@ def batch_of_one(
     if not _has_rows(subject):
         return []
     first = [x[:1] if x.shape.rank else x for x in subject.tensors]
-    found = _faults_elsewhere(subject, first, surrogate, settings)
+    alone = _elsewhere(subject, first)
+    known = {NOT_FINITE, WRONG_DTYPE}
+    if alone is None or not all(v.ndim and len(v) == 1 for v in alone.value):
+        # It may close over more rows, along which the one is broadcast.
+        known.add(WRONG_SHAPE)
     return merged(
         dataclasses.replace(f, fault=BATCH_OF_ONE, cause=f"{f.fault}; with more rows it is right")
-        for f in found
-        if f.fault not in (NOT_FINITE, WRONG_SHAPE, WRONG_DTYPE)
+        for f in _faults(alone, surrogate, settings)
+        if f.fault not in known
     )
 
 
@@ -77,22 +81,26 @@ def _has_rows(subject: Subject) -> bool:
     return bool(results) or len(arguments) > 1
 
 
-def _faults_elsewhere(
-    subject: Subject,
-    tensors: Sequence[tf.Tensor],
-    surrogate: Callable[..., Any] | None,
-    settings: Settings,
-) -> list[Finding]:
-    """Returns the faults of the gradient at other arguments, by a few random directions.
-
-    None for arguments that the function does not take, or at which its value is not finite.
-    """
+def _elsewhere(subject: Subject, tensors: Sequence[tf.Tensor]) -> Subject | None:
+    """Returns the function at other arguments; None if it does not take them or is not finite."""
     try:
         other = Subject(subject.function, subject.arguments(tensors)).prepare()
-        if not all(np.isfinite(v).all() for v in other.value):
-            return []
-        few = dataclasses.replace(settings, exhaustive_below=0, directions=2)
-        comparisons = compare(other, upstreams(other, settings.seed), few, surrogate)
-    except (ValueError, GradientError):
+    except ValueError:
+        return None
+    return other if all(np.isfinite(v).all() for v in other.value) else None
+
+
+def _faults(
+    subject: Subject | None, surrogate: Callable[..., Any] | None, settings: Settings
+) -> list[Finding]:
+    """Returns the faults of a gradient by a few random directions; none where it has no value."""
+    if subject is None:
+        return []
+    few = dataclasses.replace(settings, exhaustive_below=0, directions=2)
+    try:
+        comparisons = compare(subject, upstreams(subject, settings.seed), few, surrogate)
+    except GradientError as error:
+        return error.findings()
+    except ValueError:
         return []
     return [f for one in comparisons for f in one.findings() if f.is_fault]

@@ -317,7 +317,8 @@ class Comparison:
                 return SWAPPED, cause, "match gradients by identity, not by order"
         if not np.any(found):
             return ZERO, "", "look for stop_gradient, a cast to whole numbers, or rounding"
-        if found.ndim == 2 and found.shape[0] == found.shape[1] and self.matches(found.T, upstream):
+        # Of an antisymmetric one, the transpose is but the sign.
+        if not self._factor(upstream) and found.ndim == 2 and self.matches(found.T, upstream):
             return TRANSPOSED, "it is the right one transposed", "transpose it"
         return self._numerical(upstream)
 

@@ -15,21 +15,27 @@ from lowlevel.errors import in_one_line
 Arguments = Sequence[Any] | Mapping[str, Any]
 
 _DTYPES = (tf.float64, tf.float32)
-_ABOUT_SHAPES = ("shape", "rank", "dimension", "broadcast")
+_ABOUT_SHAPES = ("shape", "rank", "dimension", "ndims", "broadcast")
 _ABOUT_DTYPES = ("dtype", "float tensor", "double tensor")
 
 
 class GradientError(ValueError):
     """TensorFlow raises where it works out a gradient."""
 
+    def findings(self) -> list[Finding]:
+        """Returns the fault that the message tells of, if it tells of one."""
+        for fault, words, advice in (
+            (WRONG_SHAPE, _ABOUT_SHAPES, "return the input's shape"),
+            (WRONG_DTYPE, _ABOUT_DTYPES, "cast to the input's dtype"),
+        ):
+            if any(word in str(self).lower() for word in words):
+                return [Finding(fault, "a rule inside", cause=str(self), advice=advice)]
+        return []
+
     def finding(self) -> Finding:
         """Returns the fault that the message tells of; raises this error if it tells of none."""
-        message = str(self).lower()
-        where = "a rule inside"
-        if any(word in message for word in _ABOUT_SHAPES):
-            return Finding(WRONG_SHAPE, where, cause=str(self), advice="return the input's shape")
-        if any(word in message for word in _ABOUT_DTYPES):
-            return Finding(WRONG_DTYPE, where, cause=str(self), advice="cast to the input's dtype")
+        for finding in self.findings():
+            return finding
         raise self
 
 

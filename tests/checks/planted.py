@@ -157,9 +157,14 @@ def implicit() -> tuple:
     return ruled(solve, lambda u, a: -u * tf.sin(a * solve(a)) * solve(a)), [np.array([0.3, 0.7])]
 
 
+def in_numpy(function: Callable, x: tf.Tensor) -> tf.Tensor:
+    """An elementwise function, worked out by NumPy."""
+    return tf.ensure_shape(tf.numpy_function(function, [x], x.dtype), x.shape)
+
+
 def numpy_second(u: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
     """The right slope of x^3, worked out where no derivative reaches."""
-    return u * tf.ensure_shape(tf.numpy_function(lambda x: 3 * x**2, [x], x.dtype), x.shape)
+    return u * in_numpy(lambda x: 3 * x**2, x)
 
 
 TINY = np.array([1e-12, -3e-12])
@@ -199,6 +204,12 @@ FAULTS: dict[str, Case] = {
             SQUARE + 0.5,
         ),
         v.TRANSPOSED,
+    ),
+    "sign of an antisymmetric one": Case(
+        rule(lambda x: x**2, lambda u, x: -2 * u * x, SQUARE - SQUARE.T), v.WRONG_SIGN
+    ),
+    "nearly nothing of one number": Case(
+        rule(lambda x: x**2, lambda u, x: 1e-9 * u * x, 1.3), v.WRONG_VALUE
     ),
     "two arguments swapped": Case(
         rule(lambda x, w: x * w**2, lambda u, x, w: (u * 2 * x * w, u * w**2), X, W), v.SWAPPED
@@ -297,6 +308,16 @@ FAULTS: dict[str, Case] = {
     ),
     "right above 0 alone": Case(
         rule(tf.abs, lambda u, x: u * tf.ones_like(x), np.array([1.0, -2, 3, -4])), v.WRONG_VALUE
+    ),
+    "a batch of 1 squeezed": Case(
+        rule(lambda x: x**2, lambda u, x: tf.squeeze(2 * u * x), ROWS), v.BATCH_OF_ONE
+    ),
+    "a batch of 1 squeezed on the way": Case(
+        lambda: (
+            lambda x, w: ruled(lambda z: z**2, lambda u, z: tf.squeeze(2 * u * z))(x[:, :2] @ w),
+            {"x": ROWS, "w": tf.Variable(SQUARE[:2])},
+        ),
+        v.BATCH_OF_ONE,
     ),
     "wrong for a batch of 1": Case(
         rule(lambda x: x**2, lambda u, x: u * x * (1 if x.shape[0] == 1 else 2), ROWS),
@@ -412,7 +433,7 @@ FAULTS: dict[str, Case] = {
     "its upstream gradient out of reach": Case(
         rule(
             lambda x: x**3,
-            lambda u, x: 3 * x**2 * tf.ensure_shape(tf.numpy_function(np.copy, [u], u.dtype), [3]),
+            lambda u, x: 3 * x**2 * in_numpy(np.copy, u),
             X,
         ),
         v.SECOND_ORDER,
