@@ -96,7 +96,7 @@ def _faults(
     """Returns the faults of a gradient by a few random directions; none where it has no value."""
     if subject is None:
         return []
-    few = dataclasses.replace(settings, exhaustive_below=0, directions=2)
+    few = dataclasses.replace(settings, exhaustive_below=0, directions=2, parts=1)
     try:
         comparisons = compare(subject, upstreams(subject, settings.seed), few, surrogate)
     except GradientError as error:

@@ -15,6 +15,7 @@ from lowlevel.checks import agreement, circumstances, extremes, linearity, secon
 from lowlevel.checks.comparison import Settings, compare
 from lowlevel.checks.executions import EXECUTIONS as ALL
 from lowlevel.checks.executions import traced
+from lowlevel.checks.options import Options, are_arguments, require
 from lowlevel.checks.subject import Arguments, GradientError, Subject
 from lowlevel.checks.upstream import upstreams
 from lowlevel.checks.verdicts import NEVER_CALLED, Finding, merged
@@ -84,22 +85,14 @@ def check(
     Raises:
         ValueError: the function or its gradient raises, or cannot be checked.
     """
-    _check_options(order, executions)
-    subject = Subject(function, arguments)
-    findings = _never_called(subject)
-    if findings:
-        return findings
-    subject.prepare()
-    settings = Settings(tolerance, exhaustive_below, seed)
-    try:
-        findings = []
-        if all(np.isfinite(v).all() for v in subject.value):
-            findings = _at_the_arguments(subject, surrogate, settings, executions, elsewhere)
-            if order == 2 and not any(finding.is_fault for finding in findings):
-                findings += second_order.findings(subject, settings, elsewhere)
-        return merged(findings + extremes.findings(subject, ends, elsewhere))
-    except GradientError as error:
-        return [error.finding()]
+    options = Options(
+        order, ends, surrogate, tolerance, executions, elsewhere, exhaustive_below, seed
+    )
+    require("function", callable(function), "a function", function)
+    require("arguments", are_arguments(arguments), "a list, or a dict by keyword", arguments)
+    # On the way there are overflows, and infinities less infinities.
+    with np.errstate(all="ignore"):
+        return _findings(Subject(function, arguments), options)
 
 
 def assert_gradient(function: Callable[..., Any], arguments: Arguments, **options: Any) -> None:
@@ -119,15 +112,20 @@ def assert_gradient(function: Callable[..., Any], arguments: Arguments, **option
         raise AssertionError("\n".join([f"the gradient of {name} is not right:", *faults]))
 
 
-def _check_options(order: int, given: Sequence[str]) -> None:
-    """Raises ValueError for options that mean nothing."""
-    if order not in (1, 2):
-        raise ValueError(f"order: expected 1 or 2, got {order}")
-    unknown = [name for name in given if name not in ALL]
-    if unknown or "eager" not in given:
-        raise ValueError(
-            f'executions: expected "eager" and any of "graph" and "xla", got {list(given)}'
-        )
+def _findings(subject: Subject, options: Options) -> list[Finding]:
+    """Finds what is wrong with a gradient, and what cannot be told."""
+    findings = _never_called(subject)
+    if findings:
+        return findings
+    subject.prepare()
+    try:
+        if all(np.isfinite(v).all() for v in subject.value):
+            findings = _at_the_arguments(subject, options)
+            if options.order == 2 and not _any_fault(findings):
+                findings += second_order.findings(subject, _settings(options), options.elsewhere)
+        return merged(findings + extremes.findings(subject, options.ends, options.elsewhere))
+    except GradientError as error:
+        return [error.finding()]
 
 
 def _never_called(subject: Subject) -> list[Finding]:
@@ -142,28 +140,32 @@ def _never_called(subject: Subject) -> list[Finding]:
     return []
 
 
-def _at_the_arguments(
-    subject: Subject,
-    surrogate: Callable[..., Any] | None,
-    settings: Settings,
-    wanted: Sequence[str],
-    elsewhere: bool,
-) -> list[Finding]:
+def _at_the_arguments(subject: Subject, options: Options) -> list[Finding]:
     """Finds what is wrong with the gradient at the arguments themselves, or near them."""
+    settings = _settings(options)
     given = upstreams(subject, settings.seed)
-    comparisons = compare(subject, given, settings, surrogate)
+    comparisons = compare(subject, given, settings, options.surrogate)
     findings = [
         finding
         for one in comparisons
         for finding in one.findings([other for other in comparisons if other is not one])
     ]
-    if any(finding.is_fault for finding in findings):
+    if not _any_fault(findings):
+        dtypes = [*(v.dtype for v in subject.value), *(t.dtype for t in subject.targets)]
+        findings += linearity.at_other_sizes(subject, given[1], settings.allowed(dtypes))
+    if _any_fault(findings):
         return merged(findings)
-    dtypes = [*(v.dtype for v in subject.value), *(t.dtype for t in subject.targets)]
-    findings += linearity.at_other_sizes(subject, given[1], settings.allowed(dtypes))
-    if any(finding.is_fault for finding in findings):
-        return merged(findings)
-    findings += circumstances.variables_moved(subject, surrogate, settings)
-    if elsewhere:
-        findings += circumstances.batch_of_one(subject, surrogate, settings)
-    return merged(findings + agreement.findings(subject, given[1], wanted))
+    findings += circumstances.variables_moved(subject, options.surrogate, settings)
+    if options.elsewhere:
+        findings += circumstances.batch_of_one(subject, options.surrogate, settings)
+    return merged(findings + agreement.findings(subject, given[1], options.executions))
+
+
+def _settings(options: Options) -> Settings:
+    """Returns how thorough and how strict comparisons are."""
+    return Settings(options.tolerance, options.exhaustive_below, options.seed)
+
+
+def _any_fault(findings: Sequence[Finding]) -> bool:
+    """Whether something is wrong, rather than untold."""
+    return any(finding.is_fault for finding in findings)

@@ -84,7 +84,8 @@ class Subject:
         if not same:
             raise ValueError("Expected the same value from two calls, got two: fix its seeds")
         self.value = [np.asarray(v) for v in value]
-        self.targets = [*self._arguments(), *_variables(tape.watched_variables())]
+        floating = [v for v in tape.watched_variables() if not v.dtype.is_integer]
+        self.targets = [*self._arguments(), *_variables(floating)]
         dtypes = [tf.as_dtype(x.dtype) for x in (*self.value, *(t.start for t in self.targets))]
         unusable = ", ".join(dict.fromkeys(d.name for d in dtypes if d not in _DTYPES))
         if unusable or not self.targets:
@@ -161,9 +162,16 @@ class Subject:
                     target.variable.assign(target.start)
 
     def values_with(self, target: Target, moved: np.ndarray) -> np.ndarray:
-        """Returns all values in one float64 array, with one target moved; it is put back."""
+        """Returns all values in one float64 array, with one target moved; it is put back.
+
+        NaN where the function raises.
+        """
         with self.moved([target], [moved]) as tensors:
-            return flat(_or_value_error(self.call, tensors))
+            try:
+                return flat(self.call(tensors))
+            except Exception:
+                # It refuses arguments beyond its domain, where it has no value.
+                return np.full(sum(v.size for v in self.value), np.nan)
 
     def gradient_with(
         self, target: Target, moved: np.ndarray, upstream: Sequence[np.ndarray]

@@ -138,6 +138,7 @@ class Prober:
             tolerance: relative error that passes.
         """
         self.subject, self.target, self.weights = subject, target, weights
+        self.sizes = np.abs(weights)
         self.found, self.tolerance = found, tolerance
         self.here = np.concatenate([v.ravel().astype(np.float64) for v in subject.value])
         self.noise, self.rounding = (
@@ -211,8 +212,8 @@ class Prober:
     def _bounds(self, rise: np.ndarray, fall: np.ndarray) -> np.ndarray:
         """Returns the least and the most of weighted changes, on a side each, `[2, upstreams]`."""
         with np.errstate(invalid="ignore"):
-            half, middle = self.weights * ((rise - fall) / 2), self.weights @ ((rise + fall) / 2)
-            wide = np.abs(half).sum(axis=1)
+            middle = self.weights @ ((rise + fall) / 2)
+            wide = self.sizes @ (np.abs(rise - fall) / 2)
             return np.array([middle - wide, middle + wide])
 
     def _noise(self, changes: list[np.ndarray]) -> np.ndarray:
@@ -284,6 +285,8 @@ def derivatives(subject: Subject, target: Target) -> np.ndarray:
 
 def _reason(raw: Ladder, ladder: Ladder, kink: bool, settled: bool, estimate: Estimate) -> str:
     """Returns why differences cannot tell, if they cannot."""
+    if np.isnan(raw.central).all(axis=0).any():
+        return EDGE
     if raw.unbounded().any():
         return UNBOUNDED
     if not np.isfinite(estimate.error).all():

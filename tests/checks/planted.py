@@ -382,6 +382,14 @@ FAULTS: dict[str, Case] = {
     "sign of 2,000 numbers": Case(
         rule(lambda x: tf.reduce_sum(tf.sin(x)), lambda u, x: -u * tf.cos(x), LONG), v.WRONG_SIGN
     ),
+    "one of 2,000 numbers in float32 off by a tenth": Case(
+        rule(
+            tf.sin,
+            lambda u, x: u * tf.cos(x) * (1 + 0.1 * tf.one_hot(777, len(x), dtype=x.dtype)),
+            np.float32(LONG),
+        ),
+        v.WRONG_VALUE,
+    ),
     "two of 2,000 numbers exchanged": Case(
         rule(
             lambda x: tf.reduce_sum(tf.sin(x)),

@@ -102,6 +102,18 @@ def key_bias(dtype: str) -> Callable[[], tuple]:
     return make
 
 
+def whole_variable() -> tuple:
+    """A power, of a variable of whole numbers."""
+    exponents = tf.Variable([1, 2, 3])
+    return (lambda x: x ** tf.cast(exponents, x.dtype)), [X]
+
+
+def guarded(x: tf.Tensor) -> tf.Tensor:
+    """A function that refuses what is outside its domain."""
+    tf.debugging.assert_non_negative(x)
+    return x**2 + x
+
+
 def in_numpy() -> tuple:
     """A function that XLA cannot compile, with a rule."""
 
@@ -271,6 +283,7 @@ SOUND: dict[str, Case] = {
     "sqrt at 0": at(tf.sqrt, numbers(0, 1)),
     "x sqrt(x) at 0": at(lambda x: x**1.5, numbers(0, 1)),
     "xlogy next to 0": at(lambda x: tf.math.xlogy(x, 2.0), numbers(1e-30, 1)),
+    "an assertion at the edge": at(guarded, numbers(0, 1)),
     "logits at the edge": at(lambda x: tf.sqrt(x - 1), numbers(1.0)),
     # Float32.
     "exp in float32": at(tf.exp, SINGLE),
@@ -309,6 +322,7 @@ SOUND: dict[str, Case] = {
         rule(tf.identity, lambda u, x: -u, X), options={"surrogate": tf.negative}
     ),
     "sparse gradients": Case(embedding),
+    "a variable of whole numbers": Case(whole_variable),
     "a variable as an argument": Case(variable_argument),
     "what XLA cannot compile": Case(in_numpy),
     "random bits that differ by dtype": at(dropped, X),

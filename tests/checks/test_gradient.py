@@ -422,14 +422,39 @@ def test_without_elsewhere_a_function_is_called_next_to_its_arguments_alone() ->
     ("options", "message"),
     [
         ({"order": 3}, "^order: expected 1 or 2, got 3"),
+        ({"order": True}, "^order: expected 1 or 2, got True"),
         ({"executions": ("eager", "jit")}, "^executions: expected"),
         ({"executions": ("graph",)}, "^executions: expected"),
+        ({"executions": "eager"}, "^executions: expected a list .* got 'eager'"),
+        ({"tolerance": -1}, "^tolerance: expected a number above 0, got -1"),
+        ({"tolerance": 0}, "^tolerance: expected a number above 0, got 0"),
+        ({"tolerance": np.nan}, "^tolerance: expected a number above 0, got nan"),
+        ({"tolerance": "1e-3"}, "^tolerance: expected a number above 0, got '1e-3'"),
+        ({"ends": X}, "^ends: expected a list of lists"),
+        ({"ends": [3.0]}, "^ends: expected a list of lists"),
+        ({"surrogate": 3}, "^surrogate: expected a function, got 3"),
+        ({"elsewhere": "no"}, "^elsewhere: expected True or False, got 'no'"),
+        ({"exhaustive_below": -1}, "^exhaustive_below: expected a whole number from 0 on, got -1"),
+        ({"seed": "a"}, "^seed: expected a whole number from 0 on, got 'a'"),
         ({"surrogate": tf.reduce_sum}, "^Expected a surrogate to"),
     ],
 )
 def test_an_option_that_means_nothing_is_a_clear_error(options: dict, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as raised:
         check(tf.square, [X], **options)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(("function", "arguments"), [(None, [X]), (tf.square, X)])
+def test_what_is_no_function_or_no_list_is_a_clear_error(function: Any, arguments: Any) -> None:
+    with pytest.raises(ValueError, match=r"^(function|arguments): expected"):
+        check(function, arguments)
+
+
+@pytest.mark.parametrize("x", [1e-310, 1e-200, 709.7, -np.inf])
+def test_no_warning_of_overflow_escapes(x: float, recwarn: pytest.WarningsRecorder) -> None:
+    check(lambda x: tf.exp(x) + 1 / x, [np.array([x])])
+    assert not [warning for warning in recwarn if warning.category is RuntimeWarning]
 
 
 def test_an_assertion_has_a_line_for_each_fault() -> None:
