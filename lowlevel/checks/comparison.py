@@ -9,9 +9,11 @@ import numpy as np
 from lowlevel.checks import causes
 from lowlevel.checks.subject import Subject, Target
 from lowlevel.checks.trials import (
+    EDGE,
     KINK,
     OVERFLOW,
     STRUCTURE,
+    UNBOUNDED,
     UNSTEADY,
     Direction,
     Prober,
@@ -306,7 +308,7 @@ class Comparison:
             of = "number" if self.exhaustive else "direction"
             count = f" ({len(alike)} of {len(self.trials)} {of}s)" if len(alike) > 1 else ""
             element, seen, expected = self._figures(trial, int(np.argmax(trial.untold)))
-            expected = None if reason == KINK else expected
+            expected = None if reason in (EDGE, KINK, UNBOUNDED) else expected
             found.append(Finding(UNDECIDED, self.name, element, seen, expected, f"{reason}{count}"))
         return found
 
