@@ -88,7 +88,8 @@ def sides(function: Callable[[np.ndarray], np.ndarray], x: np.ndarray, order: in
             noise = 4 ** (order - 1) * rounding(size_above + size_below, x.dtype) / step**order
             for column, row in zip(columns, (step, forward, backward, noise), strict=True):
                 column.append(row)
-    kink, low, high = Ladder(*map(np.array, columns)).sides()
+    steps, forwards, backwards, noises = map(np.array, columns)
+    kink, low, high = Ladder(steps, forwards, backwards, noises).sides()
     margin = _MARGIN * (high - low)
     return Sides(kink, low - margin, high + margin)
 
