@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lowlevel import startup
-from lowlevel.cli import output, predict
+from lowlevel.cli import output, predict, reports
 from lowlevel.cli.flags import PREDICT, Call
 from lowlevel.config import NEVER, TRAINING_MODES
 from lowlevel.errors import in_one_line
@@ -81,7 +81,7 @@ def train(call: Call) -> int:
     if call.output_dir:
         # Those of the layers, and each column's moments.
         weights = call.config.count_weights(columns) + 2 * columns
-        needed = run_folder.bytes_needed(call.config, weights, call.export)
+        needed = run_folder.bytes_needed(call.config, weights, call.export, call.report)
         run_folder.check_room(call.output_dir, needed * len(trained))
     output.show_tables(found, call.mode)
     return (train_both if call.mode == "compare" else train_one)(call, found)
@@ -95,6 +95,8 @@ def train_one(call: Call, found: "Tables") -> int:
     observers: list[Any] = [output.show_epoch]
     if call.report_weights:
         observers.append(output.weights_shower(modes.load(call.mode)))
+    held = reports.observer(call, found)
+    observers += [held] if held else []
     keeper = keeper_of(call) if call.output_dir else None
     print("epoch          nll  seconds")
     run = experiment.train(
@@ -103,7 +105,8 @@ def train_one(call: Call, found: "Tables") -> int:
     results = conclude(call, call.mode, "", run, found)
     if keeper:
         results = results._replace(checkpoint=keeper.newest_file())
-    keep(call, found, {"": run}, {"": results})
+    report = reports.of_run(call, run, found, results, held) if held else {}
+    keep(call, found, {"": run}, {"": results}, report)
     if keeper:
         keeper.close(done=True)
     return 0
@@ -130,7 +133,8 @@ def train_both(call: Call, found: "Tables") -> int:
     output.show_comparison_head()
     result = experiment.compare(call.config, found.train, output.show_row, found.test)
     results = {mode: conclude(call, mode, mode, run, found) for mode, run in result.runs.items()}
-    keep(call, found, result.runs, results)
+    report = reports.of_comparison(call, result, found)
+    keep(call, found, result.runs, results, report)
     print(output.verdict(result))
     return 0 if result.agrees else 1
 
@@ -160,6 +164,7 @@ def keep(
     found: "Tables",
     runs: "Mapping[str, Run]",
     results: Mapping[str, Results],
+    report: Mapping[str, bytes],
 ) -> None:
     """Writes what runs leave into the folder, if there is to be one, and their models with it.
 
@@ -168,11 +173,12 @@ def keep(
         found: the tables of the runs.
         runs: by the name of the folder within.
         results: what is kept of each, likewise.
+        report: files for a reader, by path.
     """
     if not call.output_dir:
         return
     if not call.export:
-        run_folder.write(call.output_dir, results, replaces(results, call))
+        run_folder.write(call.output_dir, results, replaces(results, call), report)
         return
     from lowlevel.serving import exporting
 
@@ -186,7 +192,7 @@ def keep(
                 about={**results[name].about, **exported.about},
                 exported=stage / mode,
             )
-        run_folder.write(call.output_dir, kept, replaces(kept, call))
+        run_folder.write(call.output_dir, kept, replaces(kept, call), report)
     for name, exported in made.items():
         output.show_export(name, exported, held_out=found.test is not None)
 

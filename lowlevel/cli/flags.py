@@ -19,6 +19,7 @@ _OF_COMMANDS = (
     "report_weights",
     "output_dir",
     "export",
+    "report",
     "overwrite",
     "checkpoint_every",
     "resume",
@@ -38,6 +39,7 @@ class Call(NamedTuple):
         report_weights: whether a report shows every trainable array too.
         output_dir: folder for the run's results; empty to write none.
         export: whether the model is put into that folder as well, for other programs.
+        report: whether a page for a reader is put there, too.
         overwrite: whether a run that is there is replaced, or a file of scores.
         checkpoint_every: how often a checkpoint is written, as `ranges.Interval` has it.
         resume: whether a run goes on from its checkpoints, as `config.RESUMES` has it.
@@ -54,6 +56,7 @@ class Call(NamedTuple):
     report_weights: bool
     output_dir: str
     export: bool
+    report: bool
     overwrite: bool
     checkpoint_every: str
     resume: str
@@ -98,6 +101,11 @@ def _define_results() -> None:
         True,
         "put the model into --output_dir, for other programs and --mode=predict, and have a fresh "
         "process load it and score rows",
+    )
+    flags.DEFINE_bool(
+        "report",
+        True,
+        "put a page for a reader into --output_dir, report.html, and its pictures",
     )
     flags.DEFINE_bool(
         "overwrite", False, "replace the run that --output_dir holds, or the file --output"

@@ -116,6 +116,12 @@ def show_export(name: str, exported: "Exported", held_out: bool) -> None:
     )
 
 
+def show_note(line: str) -> None:
+    """Prints a line, if there is one."""
+    if line:
+        print(f"note: {line}")
+
+
 def show_comparison_head() -> None:
     """Prints the head of a comparison's table."""
     print("                nll          nll    difference of weights         seconds")

@@ -54,9 +54,14 @@ def judge(
     }
 
 
+def can_judge(likelihood: Likelihood) -> bool:
+    """Returns whether rows of a likelihood's labels can be judged."""
+    return tuple(likelihood.label_range) == (0, 1) and likelihood.predictors == 1
+
+
 def check_can_judge(likelihood: Likelihood) -> None:
     """Raises ValueError unless rows of a likelihood's labels can be judged."""
-    if tuple(likelihood.label_range) != (0, 1) or likelihood.predictors != 1:
+    if not can_judge(likelihood):
         raise ValueError(
             "holdout: expected a likelihood of labels from 0 to 1, got another: its rows held out "
             "are for patience alone, in lowlevel.train"

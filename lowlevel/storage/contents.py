@@ -15,6 +15,22 @@ CONFIG, HISTORY, METRICS, WEIGHTS, SCHEMA, COEFFICIENTS = FILES = (
 )
 SAVED_MODEL, KERAS_MODEL = "export/1", "model.keras"
 CHECKPOINT = "checkpoint.npz"
+REPORT = "report.html"
+# The pictures of a run's report, and those of a comparison's, by name.
+PICTURES = {
+    name: f"pictures/{name}.png"
+    for name in (
+        "nll",
+        "roc",
+        "precision_recall",
+        "reliability",
+        "cost",
+        "scores",
+        "coefficients",
+        "nll_difference",
+        "weights_difference",
+    )
+}
 # The files that a folder may hold to be replaced, a run's or those of one of each mode, and the
 # folders that it may.
 _OF_A_RUN = {
@@ -22,6 +38,8 @@ _OF_A_RUN = {
     MANIFEST,
     KERAS_MODEL,
     CHECKPOINT,
+    REPORT,
+    *PICTURES.values(),
     f"{SAVED_MODEL}/saved_model.pb",
     f"{SAVED_MODEL}/fingerprint.pb",
     f"{SAVED_MODEL}/variables/variables.index",

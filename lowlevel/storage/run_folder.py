@@ -6,9 +6,7 @@ import errno
 import os
 import pathlib
 import shutil
-import signal
 import tempfile
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -28,8 +26,9 @@ from lowlevel.storage.contents import (
     WEIGHTS,
     check_content,
 )
+from lowlevel.storage.formats import as_csv, as_json
 from lowlevel.storage.manifest import MANIFEST
-from lowlevel.storage.texts import as_csv, as_json
+from lowlevel.storage.signals import uninterrupted
 
 # What a run's files need besides its weights, and what an epoch adds to them, amply.
 BASE_BYTES = 2**16
@@ -38,6 +37,8 @@ EPOCH_BYTES = 2**8
 # optimizer's slots.
 EXPORT_BYTES = 2**24
 EXPORT_COPIES = 5
+# A page for a reader, and its pictures, of which none has more points than can be told apart.
+REPORT_BYTES = 2**23
 # Likewise of the checkpoints: four files, each of the weights, two slots and the best ones.
 CHECKPOINT_COPIES = 16
 
@@ -94,7 +95,7 @@ def check_folder(folder: str, overwrite: bool) -> None:
 
 def check_room(folder: str, needed: int) -> None:
     """Raises ValueError unless a folder's disk has room for so many bytes, and can be written."""
-    with _refusing(folder), _uninterrupted():
+    with _refusing(folder), uninterrupted():
         path = _path(folder)
         made = _make_parents(path)
         try:
@@ -112,10 +113,13 @@ def check_room(folder: str, needed: int) -> None:
             _remove(made)
 
 
-def bytes_needed(config: Config, weights: int, exported: bool = False) -> int:
+def bytes_needed(
+    config: Config, weights: int, exported: bool = False, reported: bool = False
+) -> int:
     """Returns how many bytes a run's results take at most, with so many numbers for weights."""
     copies = 1 + CHECKPOINT_COPIES
     needed = BASE_BYTES + EPOCH_BYTES * config.epochs + copies * 8 * weights
+    needed += reported * REPORT_BYTES
     return needed + exported * (EXPORT_BYTES + EXPORT_COPIES * 8 * weights)
 
 
@@ -139,7 +143,12 @@ def staging(folder: str) -> Iterator[pathlib.Path]:
             _remove(made)
 
 
-def write(folder: str, results: Mapping[str, Results], overwrite: bool = False) -> None:
+def write(
+    folder: str,
+    results: Mapping[str, Results],
+    overwrite: bool = False,
+    report: Mapping[str, bytes] = {},
+) -> None:
     """Puts the results of one run, or of several, into a folder: all of them, or none.
 
     They are written next to it, under another name, and then renamed. What was in its place is
@@ -149,15 +158,17 @@ def write(folder: str, results: Mapping[str, Results], overwrite: bool = False) 
         folder: made if it is not there; a leading ~ is the user's home.
         results: by the name of the folder within it; "" for the folder itself.
         overwrite: as for `check_folder`.
+        report: what a reader is to find in the folder itself, by path.
 
     Raises:
         ValueError: the folder cannot be made or written, or holds something by now.
     """
-    with _refusing(folder), _uninterrupted():
+    with _refusing(folder), uninterrupted():
         path = _path(folder)
         made = _make_parents(path)
         try:
             with _partial(path) as partial:
+                _write_report(partial, report)
                 for name, result in results.items():
                     (partial / name).mkdir(exist_ok=True)
                     _write_files(partial / name, result)
@@ -188,6 +199,19 @@ def _write_files(path: pathlib.Path, results: Results) -> None:
     if results.checkpoint:
         shutil.copy(results.checkpoint, path / CHECKPOINT)
     (path / MANIFEST).write_bytes(manifest.make(path, results.about))
+    _keep_safe(path)
+
+
+def _write_report(path: pathlib.Path, report: Mapping[str, bytes]) -> None:
+    """Writes files into a folder, and the folders within that they are in, down to the disk."""
+    for name, content in report.items():
+        (path / name).parent.mkdir(exist_ok=True)
+        (path / name).write_bytes(content)
+    _keep_safe(path)
+
+
+def _keep_safe(path: pathlib.Path) -> None:
+    """Has every file below a folder be on the disk."""
     for written in path.rglob("*"):
         if written.is_file():
             with written.open("rb") as file:
@@ -208,24 +232,6 @@ def _replace(path: pathlib.Path, partial: pathlib.Path) -> None:
     except BaseException:
         replaced.rename(path)
         raise
-
-
-@contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Has Ctrl-C and SIGTERM wait: folders are made and renamed in more steps than one."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {n: signal.signal(n, lambda number, frame: came.append(number)) for n in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    if came:
-        signal.raise_signal(came[0])
 
 
 @contextlib.contextmanager

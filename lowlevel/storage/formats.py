@@ -1,4 +1,4 @@
-"""Values as the text of files: JSON and CSV."""
+"""Values and rows as the bytes of files."""
 
 import csv
 import io
@@ -20,7 +20,7 @@ def as_json(values: Mapping[str, Any]) -> bytes:
 
 
 def as_csv(rows: Sequence[Sequence[Any]]) -> bytes:
-    """Returns the rows of a table as CSV."""
+    """Returns rows as CSV."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue().encode()
