@@ -68,13 +68,18 @@ class Snapshot(NamedTuple):
 
 # Sees the records of the epochs since it was last called, and the state as it is now.
 Observer = Callable[[Sequence[Epoch], State], None]
+# Sees the latest record whenever there are new ones, which is oftener than reports come.
+Follower = Callable[[Epoch], None]
 
 
 class Progress:
     """The records of a run as they come, shown to its observers every few epochs and at the end."""
 
     def __init__(
-        self, settings: TrainingSettings, observers: Observer | Sequence[Observer] = ()
+        self,
+        settings: TrainingSettings,
+        observers: Observer | Sequence[Observer] = (),
+        followers: Sequence[Follower] = (),
     ) -> None:
         """Starts the clock of the first epoch.
 
@@ -88,6 +93,7 @@ class Progress:
                 f"Expected observers to be functions of (epochs, state), got {observers!r}"
             )
         self.observers = tuple(given)
+        self.followers = tuple(followers)
         self.history: list[Epoch] = []
         self.shown = 0
         # An observer, or training itself, may end it before the last epoch.
@@ -136,6 +142,8 @@ class Progress:
                 observe(self.history[self.shown :], state)
             self.shown = len(self.history)
         if len(losses):
+            for follow in self.followers:
+                follow(self.history[-1])
             self.start = time.perf_counter()
         if self.watch:
             self.watch(state)

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lowlevel import startup
-from lowlevel.cli import output, predict, reports
+from lowlevel.cli import output, predict, reports, tensorboard
 from lowlevel.cli.flags import PREDICT, Call
+from lowlevel.cli.progress_bar import Bar
 from lowlevel.config import NEVER, TRAINING_MODES
 from lowlevel.errors import in_one_line
-from lowlevel.storage import checkpoints, run_folder
+from lowlevel.storage import checkpoints, event_files, run_folder
 from lowlevel.storage.run_folder import Results
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def execute(call: Call) -> int:
         return predict.execute(call)
     if call.output_dir and call.mode != "check":
         run_folder.check_folder(call.output_dir, call.overwrite or goes_on(call))
+    tensorboard.check(call)
     startup.import_tensorflow()
     startup.start_devices(call.config.threads or threads_before(call))
     try:
@@ -92,16 +94,21 @@ def train_one(call: Call, found: "Tables") -> int:
     from lowlevel import experiment
     from lowlevel.experiment import modes
 
-    observers: list[Any] = [output.show_epoch]
+    shown: list[Any] = [output.show_epoch]
     if call.report_weights:
-        observers.append(output.weights_shower(modes.load(call.mode)))
+        shown.append(output.weights_shower(modes.load(call.mode)))
     held = reports.observer(call, found)
-    observers += [held] if held else []
     keeper = keeper_of(call) if call.output_dir else None
     print("epoch          nll  seconds")
-    run = experiment.train(
-        call.mode, call.config, found.train, observers, found.test, keeper=keeper
-    )
+    with Bar(call.config.epochs) as bar:
+        observers = [
+            *map(bar.above, shown),
+            *tensorboard.observers(call, call.mode, "", found),
+            *([held] if held else []),
+        ]
+        run = experiment.train(
+            call.mode, call.config, found.train, observers, found.test, keeper, [bar.follow]
+        )
     results = conclude(call, call.mode, "", run, found)
     if keeper:
         results = results._replace(checkpoint=keeper.newest_file())
@@ -109,6 +116,8 @@ def train_one(call: Call, found: "Tables") -> int:
     keep(call, found, {"": run}, {"": results}, report)
     if keeper:
         keeper.close(done=True)
+    if call.tensorboard:
+        event_files.remove(call.output_dir)
     return 0
 
 
@@ -131,10 +140,21 @@ def train_both(call: Call, found: "Tables") -> int:
     from lowlevel import experiment
 
     output.show_comparison_head()
-    result = experiment.compare(call.config, found.train, output.show_row, found.test)
+    observers = {m: tensorboard.observers(call, m, m, found) for m in TRAINING_MODES}
+    with Bar(len(TRAINING_MODES) * call.config.epochs) as bar:
+        result = experiment.compare(
+            call.config,
+            found.train,
+            bar.above(output.show_row),
+            found.test,
+            observers,
+            [bar.follow],
+        )
     results = {mode: conclude(call, mode, mode, run, found) for mode, run in result.runs.items()}
     report = reports.of_comparison(call, result, found)
     keep(call, found, result.runs, results, report)
+    if call.tensorboard:
+        event_files.remove(call.output_dir)
     print(output.verdict(result))
     return 0 if result.agrees else 1
 
@@ -156,7 +176,10 @@ def conclude(call: Call, mode: str, name: str, run: "Run", found: "Tables") -> R
     schema = found.encoder.schema.to_json()
     table = [known.head, *map(dataclasses.astuple, known.rows)] if known.rows else []
     about = {"mode": mode}
-    return Results(run.config, run.history, metrics, run.weights, schema, table, about)
+    results = Results(run.config, run.history, metrics, run.weights, schema, table, about)
+    if not call.tensorboard:
+        return results
+    return results._replace(events=event_files.while_training(call.output_dir, name))
 
 
 def keep(

@@ -23,6 +23,7 @@ _OF_COMMANDS = (
     "overwrite",
     "checkpoint_every",
     "resume",
+    "tensorboard",
     "data_dir",
     "verbose_check",
     *_OF_PREDICT,
@@ -43,6 +44,7 @@ class Call(NamedTuple):
         overwrite: whether a run that is there is replaced, or a file of scores.
         checkpoint_every: how often a checkpoint is written, as `ranges.Interval` has it.
         resume: whether a run goes on from its checkpoints, as `config.RESUMES` has it.
+        tensorboard: whether the run is written down for TensorBoard as well.
         data_dir: folder where the prepared table is kept; empty for TFDS's own.
         verbose_check: whether a check shows what is right as well.
         model: folder of the run whose model scores rows.
@@ -60,6 +62,7 @@ class Call(NamedTuple):
     overwrite: bool
     checkpoint_every: str
     resume: str
+    tensorboard: bool
     data_dir: str
     verbose_check: bool
     model: str
@@ -126,7 +129,18 @@ def _define_results() -> None:
     flags.DEFINE_string(
         "data_dir", "", "folder where the prepared table is kept; empty for ~/tensorflow_datasets"
     )
+    _define_tensorboard()
     _define_predict()
+
+
+def _define_tensorboard() -> None:
+    """Defines the flag of TensorBoard."""
+    flags.DEFINE_bool(
+        "tensorboard",
+        False,
+        "write loss, metrics, weights and gradients at each report, for TensorBoard: into "
+        "tensorboard in --output_dir, and next to it, with .tensorboard at its end, in training",
+    )
 
 
 def _define_predict() -> None:
@@ -192,6 +206,7 @@ def parse(arguments: Sequence[str]) -> Call:
     call = Call(flags.FLAGS.mode, config, data, *(flags.FLAGS[name].value for name in _OF_COMMANDS))
     _check_predict(call)
     _check_checkpoints(call)
+    _check_tensorboard(call)
     return call
 
 
@@ -209,6 +224,14 @@ def _check_checkpoints(call: Call) -> None:
         raise ValueError(
             f"--{name}: expected with --output_dir and --mode={' or '.join(TRAINING_MODES)}, got "
             "it without"
+        )
+
+
+def _check_tensorboard(call: Call) -> None:
+    """Raises ValueError unless there is a run to write down, and a place for it."""
+    if call.tensorboard and not (call.output_dir and call.mode in (*TRAINING_MODES, "compare")):
+        raise ValueError(
+            "--tensorboard: expected with --output_dir and a --mode that trains, got it without"
         )
 
 

@@ -9,7 +9,7 @@ from lowlevel.config import NEWTON, OPTIMIZERS, Config
 from lowlevel.data import Rows, Table
 from lowlevel.experiment import modes
 from lowlevel.experiment.run import Run, train
-from lowlevel.progress import Epoch, State
+from lowlevel.progress import Epoch, Follower, Observer, State
 
 # Without XLA both modes issue the same operations, and not a bit may differ. XLA fuses them as it
 # sees fit, each mode's its own way; what is left then is rounding.
@@ -62,6 +62,8 @@ def compare(
     table: Rows,
     on_row: Callable[[Row], None] | None = None,
     test: Table | None = None,
+    observers: Mapping[str, Sequence[Observer]] | None = None,
+    followers: Sequence[Follower] = (),
 ) -> Comparison:
     """Trains both modes by one config on one table.
 
@@ -70,6 +72,8 @@ def compare(
         table: the rows to train on.
         on_row: is shown each row as it comes.
         test: rows held out, by which `patience` stops the training.
+        observers: further ones of a run, by its mode.
+        followers: of both runs, module mode's first.
 
     Raises:
         ValueError: as for `train`; or keras mode has no such optimizer.
@@ -92,9 +96,10 @@ def compare(
         if on_row:
             on_row(rows[-1])
 
+    others = observers or {}
     runs = {
-        "module": train("module", config, table, [keep], test),
-        "keras": train("keras", config, table, [hold_against], test),
+        mode: train(mode, config, table, [own, *others.get(mode, ())], test, followers=followers)
+        for mode, own in {"module": keep, "keras": hold_against}.items()
     }
     tolerance = XLA_TOLERANCE[table.dtype] if config.jit_compile else 0.0
     return Comparison(rows, runs, tolerance)

@@ -15,7 +15,7 @@ from lowlevel.experiment.early_stopping import EarlyStopping
 from lowlevel.experiment.settling import base_rate, check_test, settled
 from lowlevel.experiment.snapshots import Course, Keeper, keeping
 from lowlevel.likelihoods import Likelihood
-from lowlevel.progress import Epoch, Observer, Progress, State, check_finite
+from lowlevel.progress import Epoch, Follower, Observer, Progress, State, check_finite
 
 
 class Run(NamedTuple):
@@ -56,6 +56,7 @@ def train(
     observers: Observer | Sequence[Observer] = (),
     test: Table | None = None,
     keeper: Keeper | None = None,
+    followers: Sequence[Follower] = (),
 ) -> Run:
     """Builds a model, trains it and evaluates it.
 
@@ -68,6 +69,8 @@ def train(
         test: rows held out, by which `patience` stops the training; nothing else looks at them.
         keeper: of snapshots of the run, and of what it is to go on from, if it is:
           `storage.checkpoints.Checkpoints`, say.
+        followers: each is called with the latest record whenever there is one, as soon as the mode
+          has it.
 
     Raises:
         ValueError: there is no such mode; the loss is not finite; the likelihood cannot be used or
@@ -80,7 +83,7 @@ def train(
     check_test(config, table, test)
     base_rate_nll = base_rate(likelihood, table)
     state = wing.start(config, likelihood, table)
-    progress = Progress(config, observers)
+    progress = Progress(config, observers, followers)
     stopping = EarlyStopping(wing, progress, test, mean_loss) if config.patience and test else None
     if stopping:
         progress.observers = (*progress.observers, stopping)

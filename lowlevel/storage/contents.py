@@ -31,6 +31,8 @@ PICTURES = {
         "weights_difference",
     )
 }
+# The folder of TensorBoard's event files, and how their names begin: they have the time in them.
+TENSORBOARD, EVENTS = "tensorboard", "events.out.tfevents."
 # The files that a folder may hold to be replaced, a run's or those of one of each mode, and the
 # folders that it may.
 _OF_A_RUN = {
@@ -47,7 +49,9 @@ _OF_A_RUN = {
 }
 _PLACES = ("", *(f"{mode}/" for mode in TRAINING_MODES))
 _OWN = {f"{place}{name}" for place in _PLACES for name in _OF_A_RUN}
+_EVENT_FOLDERS = {f"{place}{TENSORBOARD}" for place in _PLACES}
 _OWN_FOLDERS = {
+    *_EVENT_FOLDERS,
     *(str(folder) for name in _OWN for folder in pathlib.PurePath(name).parents),
     *(f"{place}{SAVED_MODEL}/assets" for place in _PLACES),
 }
@@ -57,7 +61,7 @@ def check_content(path: pathlib.Path, folder: str, overwrite: bool) -> None:
     """Raises ValueError unless a folder is new or empty, or a run that may be replaced."""
     entries = _entries(path, path) if path.exists() else {}
     for name, entry in entries.items():
-        if not (entry.is_dir() if name in _OWN_FOLDERS else name in _OWN and entry.is_file()):
+        if not (entry.is_dir() if name in _OWN_FOLDERS else entry.is_file() and _is_own(name)):
             raise ValueError(
                 f"output_dir: expected a new or empty folder, got {folder}, which holds {name}: "
                 "name another"
@@ -67,6 +71,12 @@ def check_content(path: pathlib.Path, folder: str, overwrite: bool) -> None:
             f"output_dir: expected a new or empty folder, got {folder}, which holds a run: name "
             "another, replace it with --overwrite, or train on with more --epochs"
         )
+
+
+def _is_own(name: str) -> bool:
+    """Returns whether a file is one of a run's."""
+    folder, _, file = name.rpartition("/")
+    return name in _OWN or (folder in _EVENT_FOLDERS and file.startswith(EVENTS))
 
 
 def _entries(path: pathlib.Path, folder: pathlib.Path) -> dict[str, pathlib.Path]:

@@ -23,6 +23,7 @@ from lowlevel.storage.contents import (
     HISTORY,
     METRICS,
     SCHEMA,
+    TENSORBOARD,
     WEIGHTS,
     check_content,
 )
@@ -59,6 +60,7 @@ class Results(NamedTuple):
         exported: a folder on the same disk, whose content, a model for other programs, is moved
             into the run's.
         checkpoint: a file that is copied into the folder, from which the run may be trained on.
+        events: a folder that is copied into the run's as `tensorboard`.
     """
 
     config: Config
@@ -70,6 +72,7 @@ class Results(NamedTuple):
     about: Mapping[str, Any] = {}
     exported: pathlib.Path | None = None
     checkpoint: pathlib.Path | None = None
+    events: pathlib.Path | None = None
 
 
 def check_folder(folder: str, overwrite: bool) -> None:
@@ -198,6 +201,8 @@ def _write_files(path: pathlib.Path, results: Results) -> None:
         exported.rename(path / exported.name)
     if results.checkpoint:
         shutil.copy(results.checkpoint, path / CHECKPOINT)
+    if results.events:
+        shutil.copytree(results.events, path / TENSORBOARD)
     (path / MANIFEST).write_bytes(manifest.make(path, results.about))
     _keep_safe(path)
 
