@@ -116,3 +116,15 @@ def test_a_call_takes_as_many_steps_as_are_quick_and_one_at_least() -> None:
     assert steps_per_call(batch_size=2**20, weights=2**20) == 1
     steps = steps_per_call(batch_size=1_000, weights=10_000)
     assert steps * 1_000 * 10_000 <= progress.MOST_PRODUCTS < (steps + 1) * 1_000 * 10_000
+
+
+def test_followers_see_the_latest_record_whenever_there_are_new_ones() -> None:
+    followed: list[tuple[int, float]] = []
+    run = Progress(
+        Config(epochs=4, report_every=4),
+        followers=[lambda record: followed.append((record.epoch, record.nll))],
+    )
+    state = State(None, None)
+    for losses in ([0.7], [], [0.6, 0.5], [0.4]):
+        run.add(losses, state)
+    assert followed == [(1, 0.7), (3, 0.5), (4, 0.4)]

@@ -34,6 +34,7 @@ class Bar:
         """Moves the bar to an epoch that has ended: of this run, or of the next one."""
         if not self.wanted:
             return
+        shown = f"nll {epoch.nll:.6f}"
         if self._bar is None:
             from tqdm import tqdm
 
@@ -42,13 +43,14 @@ class Bar:
                 unit=" epochs",
                 total=self._epochs,
                 initial=epoch.epoch,
+                postfix=shown,
                 leave=False,
                 dynamic_ncols=True,
             )
         else:
+            self._bar.set_postfix_str(shown, refresh=False)
             self._bar.update(epoch.epoch - self._last * (epoch.epoch > self._last))
         self._last = epoch.epoch
-        self._bar.set_postfix_str(f"nll {epoch.nll:.6f}", refresh=False)
 
     def above(self, show: Callable[Arguments, None]) -> Callable[Arguments, None]:
         """Returns a function that prints as the given one does, above the bar."""
