@@ -101,7 +101,7 @@ def train_one(call: Call, found: "Tables") -> int:
     keeper = keeper_of(call) if call.output_dir else None
     print("epoch          nll  seconds")
     with Bar(call.config.epochs) as bar:
-        observers = [
+        observers: list[Any] = [
             *map(bar.above, shown),
             *tensorboard.observers(call, call.mode, "", found),
             *([held] if held else []),

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from lowlevel.data import Table
 from lowlevel.experiment.run import mean_loss
 from lowlevel.progress import Epoch, State
@@ -26,3 +28,12 @@ class HoldoutLosses:
         if self.test is not None:
             self.epochs.append(state.epoch)
             self.losses.append(mean_loss(state.model, self.test))
+
+    def memory(self) -> np.ndarray:
+        """Returns both as an array, `[reports, 2]`, float64."""
+        return np.array([self.epochs, self.losses], np.float64).T
+
+    def recall(self, memory: np.ndarray) -> None:
+        """Takes up what `memory` gave."""
+        self.epochs = memory[:, 0].astype(int).tolist()
+        self.losses = memory[:, 1].tolist()

@@ -16,7 +16,7 @@ from lowlevel.config import Config
 from lowlevel.data import Rows, Stream, Table
 from lowlevel.data.row_file import RowFile
 from lowlevel.experiment import Run
-from lowlevel.progress import Snapshot
+from lowlevel.progress import Snapshot, State
 from lowlevel.storage.checkpoints import Checkpoints
 from tests import wings
 
@@ -132,6 +132,38 @@ def test_a_run_goes_on_in_the_other_mode(optimizer: str, folder: str) -> None:
     found = train("module", config, keeper=Checkpoints(folder))
     # The modes sum an epoch's losses each in their own way.
     assert_same(found, train("module", config), history=False)
+
+
+class Seen:
+    """An observer that keeps the epochs of all reports."""
+
+    def __init__(self) -> None:
+        """Has seen none."""
+        self.epochs: list[float] = []
+
+    def __call__(self, epochs: Any, state: State) -> None:
+        """Keeps the epoch."""
+        self.epochs.append(state.epoch)
+
+    def memory(self) -> np.ndarray:
+        """All of them."""
+        return np.array(self.epochs)
+
+    def recall(self, memory: np.ndarray) -> None:
+        """Takes them up."""
+        self.epochs = memory.tolist()
+
+
+def test_an_observer_knows_what_it_had_seen(folder: str) -> None:
+    config = Config(epochs=6, report_every=2)
+    with pytest.raises(KeyboardInterrupt):
+        experiment.train("module", config, TABLE, [Seen()], keeper=Stopped(4, folder))
+    seen = Seen()
+    keeper = Checkpoints(folder)
+    run = experiment.train("module", config, TABLE, [seen], keeper=keeper)
+    keeper.close()
+    assert len(run.history) == 6
+    assert seen.epochs == [2, 4, 6]
 
 
 def test_newton_goes_on(folder: str) -> None:
