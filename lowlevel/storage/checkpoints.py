@@ -61,6 +61,7 @@ class Checkpoints:
         self._taken_at = self._written_at = time.monotonic()
         self._spacing = SPACING
         self._lock: int | None = None
+        self._made: list[pathlib.Path] = []
 
     def begin(self, identity: Mapping[str, str]) -> Snapshot | None:
         """Takes the folder, and returns what the run is to go on from, if it is.
@@ -71,6 +72,7 @@ class Checkpoints:
         """
         self._identity = dict(identity)
         with refusing(self._path):
+            self._made = [folder for folder in self._path.parents if not folder.exists()]
             self._path.mkdir(parents=True, exist_ok=True)
             self._take_lock()
             for partial in self._path.glob(".*"):
@@ -160,6 +162,10 @@ class Checkpoints:
         if self._lock is not None:
             if done or not any(self._path.glob("*.npz")):
                 shutil.rmtree(self._path, ignore_errors=True)
+                for folder in self._made:
+                    # One that holds something by now stays.
+                    with contextlib.suppress(OSError):
+                        folder.rmdir()
             os.close(self._lock)
             self._lock = None
 

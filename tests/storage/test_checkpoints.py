@@ -187,7 +187,7 @@ def test_the_last_two_are_kept(folder: str) -> None:
 def test_a_run_that_fails_before_its_first_checkpoint_leaves_nothing(folder: str) -> None:
     config = Config(epochs=3, learning_rate=1e30)
     with pytest.raises(ValueError, match="finite mean NLL"):
-        train("module", config, keeper=Checkpoints(folder))
+        train("module", config, keeper=Checkpoints(f"{folder}/deep/er"))
     assert not list(pathlib.Path(folder).parent.iterdir())
 
 
