@@ -4,7 +4,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lowlevel.config import TrainingSettings
 
@@ -70,17 +70,6 @@ class Snapshot(NamedTuple):
 Observer = Callable[[Sequence[Epoch], State], None]
 # Sees the latest record whenever there are new ones, which is oftener than reports come.
 Follower = Callable[[Epoch], None]
-
-
-@runtime_checkable
-class Remembering(Protocol):
-    """An observer that, when a run goes on, has to know what it had seen."""
-
-    def memory(self) -> "np.ndarray":
-        """Returns what it has seen."""
-
-    def recall(self, memory: "np.ndarray") -> None:
-        """Takes up what it had seen."""
 
 
 class Progress:

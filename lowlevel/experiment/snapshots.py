@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from lowlevel.config import Config
 from lowlevel.data import Rows, Table
 from lowlevel.experiment.early_stopping import EarlyStopping
 from lowlevel.experiment.modes import Mode
-from lowlevel.progress import Epoch, Progress, Remembering, Snapshot, State
+from lowlevel.progress import Epoch, Progress, Snapshot, State
 
 # What may be another when a run goes on: how long it is to be; and threads, on which only the last
 # bits depend.
@@ -43,6 +43,14 @@ class Keeper(Protocol):
         """Keeps the last snapshot of a run that was stopped, or has failed by itself."""
 
 
+@runtime_checkable
+class Remembering(Protocol):
+    """An observer whose memory, an array, goes with the run's snapshots, under its name."""
+
+    name: str
+    memory: np.ndarray
+
+
 class Course(NamedTuple):
     """A run on its way: its mode, and all that changes."""
 
@@ -57,7 +65,7 @@ class Course(NamedTuple):
         arrays = {f"state/{name}": np.array(value.numpy()) for name, value in variables.items()}
         history = [(e.epoch, e.nll, e.seconds) for e in self.progress.history]
         arrays["history"] = np.array(history, np.float64).reshape(-1, 3)
-        arrays |= {f"seen/{n}": observer.memory() for n, observer in self.remembering}
+        arrays |= {f"seen/{observer.name}": observer.memory for observer in self.remembering}
         facts: dict[str, Any] = {
             "epoch": self.state.epoch,
             "batch": self.state.batch,
@@ -71,10 +79,10 @@ class Course(NamedTuple):
         return Snapshot(arrays, facts)
 
     @property
-    def remembering(self) -> list[tuple[int, Remembering]]:
-        """The observers that have to know what they had seen, each with its place."""
+    def remembering(self) -> list[Remembering]:
+        """The observers whose memory is kept."""
         observers: tuple[Any, ...] = self.progress.observers
-        return [(n, one) for n, one in enumerate(observers) if isinstance(one, Remembering)]
+        return [one for one in observers if isinstance(one, Remembering)]
 
     def restore(self, snapshot: Snapshot, steps: int) -> None:
         """Has the run, as it is at its start, go on from a snapshot of either mode.
@@ -99,9 +107,8 @@ class Course(NamedTuple):
         self.state.total = facts["total"]
         self.progress.history = [Epoch(int(e), *rest) for e, *rest in arrays["history"].tolist()]
         self.progress.shown, self.progress.stopped = facts["shown"], facts["stopped"]
-        for place, observer in self.remembering:
-            if f"seen/{place}" in arrays:
-                observer.recall(arrays[f"seen/{place}"])
+        for observer in self.remembering:
+            observer.memory = arrays.get(f"seen/{observer.name}", observer.memory)
         if self.stopping:
             best = {name: values for name, values in arrays.items() if name.startswith("best/")}
             self.stopping.weights = {n.removeprefix("best/"): v for n, v in best.items()}

@@ -59,7 +59,9 @@ def missing() -> list[str]:
     return [NEEDED[name] for name in NEEDED if importlib.util.find_spec(name) is None]
 
 
-def draw(name: str, title: str, caption: str, onto: Callable[[Any], None]) -> Picture:
+def draw(
+    name: str, title: str, caption: str, onto: Callable[[Any], None], height: float = HEIGHT
+) -> Picture:
     """Returns a picture, the same bytes for the same numbers.
 
     Args:
@@ -67,6 +69,7 @@ def draw(name: str, title: str, caption: str, onto: Callable[[Any], None]) -> Pi
         title: what it shows.
         caption: how to read it.
         onto: draws onto matplotlib's axes.
+        height: of the whole, in inches.
     """
     import matplotlib
     from matplotlib import style
@@ -76,7 +79,7 @@ def draw(name: str, title: str, caption: str, onto: Callable[[Any], None]) -> Pi
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     # Not as the user's own file of settings has it, nor the program that this is called from.
     with style.context(["default", _STYLE]), matplotlib.rc_context({"svg.hashsalt": name}):
-        figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
         onto(figure.subplots())
         svg, png = io.StringIO(), io.BytesIO()
         figure.savefig(svg, format="svg", metadata=_SVG_METADATA)
@@ -86,12 +89,11 @@ def draw(name: str, title: str, caption: str, onto: Callable[[Any], None]) -> Pi
 
 def _inline(svg: str, name: str, title: str) -> str:
     """Returns an SVG file as an element of a page that holds others, which it can be told from."""
+    box = re.search(r'viewBox="[^"]*"', svg)
     body = svg.partition("<svg")[2].partition(">")[2]
     # matplotlib's rule for lines is in the page's style, where it is for all of them.
     body = re.sub(r"<style.*?</style>", "", body, flags=re.DOTALL)
     body = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", body).replace("xlink:href", "href")
-    # The page's own fonts, and its size.
+    # Its fonts are the page's, and its size.
     body = re.sub(r" ?font-family: [^;\"]*;?", "", body)
-    points = 72
-    box = f"0 0 {WIDTH * points:g} {HEIGHT * points:g}"
-    return f'<svg viewBox="{box}" role="img"><title>{html.escape(title)}</title>{body}'
+    return f'<svg {box[0] if box else ""} role="img"><title>{html.escape(title)}</title>{body}'

@@ -13,7 +13,7 @@ from lowlevel.experiment.tables import Tables
 from lowlevel.judging.rows import Rows, sorted_rows
 from lowlevel.likelihoods import loading
 from lowlevel.report import page, plots
-from lowlevel.report.drawing import Picture, draw, missing
+from lowlevel.report.drawing import HEIGHT, Picture, draw, missing
 from lowlevel.report.files import as_files, without_pictures
 from lowlevel.report.holdout import HoldoutLosses
 from lowlevel.storage.run_folder import Results
@@ -21,6 +21,9 @@ from lowlevel.storage.run_folder import Results
 ABOUT = (
     "The same run gives the same bytes, hence no time is in it. The pictures are beside it as PNG."
 )
+
+# Of coefficients, in a picture; and how many it has room for at the height of the others.
+MOST_SHOWN, ROWS = 40, 16
 
 
 def files(
@@ -75,22 +78,24 @@ def _about_losses(run: Run, held: HoldoutLosses) -> str:
         "The mean negative log-likelihood of a row. That of training is of each batch before its "
         "update"
     )
-    if not held.epochs:
-        return f"{text}. No rows were held out." if held.test is None else f"{text}."
-    first = min(run.config.report_every, run.config.epochs)
-    text = (
-        f"{text}; that of the rows held out is of the whole model after an epoch, at every report"
+    if held.test is None:
+        return f"{text}. No rows were held out."
+    text += (
+        "; that of the rows held out is of the model as it stood after an epoch, at every report"
     )
-    if held.epochs[0] > first:
-        text += f", from epoch {held.epochs[0]} on, where the run was resumed"
-    return f"{text}. It was lowest in epoch {held.epochs[int(np.argmin(held.losses))]}."
+    first = min(run.config.report_every, run.config.epochs)
+    epochs, losses = held.memory.T
+    if not len(epochs) or epochs[0] > first:
+        text += " since the run was resumed"
+    lowest = f" It was lowest after epoch {epochs[np.argmin(losses)]:g}." if len(epochs) else ""
+    return f"{text}.{lowest}"
 
 
 def _pictures(
     mode: str, run: Run, found: Tables, results: Results, data: DataSettings, held: HoldoutLosses
 ) -> list[Picture]:
     """Returns every picture that there is something for."""
-    show = functools.partial(plots.losses, history=run.history, held=(held.epochs, held.losses))
+    show = functools.partial(plots.losses, history=run.history, held=held.memory)
     drawn = [draw("nll", "NLL by epoch", "Solid: training. Dashed: the rows held out.", show)]
     likelihood = loading.load(run.config.likelihood)
     if judgements.can_judge(likelihood):
@@ -100,10 +105,13 @@ def _pictures(
         drawn += _of_probabilities(rows, data.cost)
     if results.coefficients:
         head, *known = results.coefficients
+        at = head.index("z")
+        known = sorted(known, key=lambda row: -abs(row[at]))[:MOST_SHOWN]
         names, z = ([row[head.index(column)] for row in known] for column in ("name", "z"))
         show = functools.partial(plots.coefficients, names=names, z=z)
-        caption = "In standard errors. Grey: within 1.96 of 0, as one of 0 is in 95 of 100 tables."
-        drawn.append(draw("coefficients", "Coefficients", caption, show))
+        height = HEIGHT * max(1, len(names) / ROWS)
+        title = "Coefficients, in standard errors"
+        drawn.append(draw("coefficients", title, _ABOUT_COEFFICIENTS, show, height))
     return drawn
 
 
@@ -137,6 +145,10 @@ def _of_probabilities(rows: Rows, cost: Sequence[float]) -> list[Picture]:
     return [*drawn, draw("scores", "Probabilities by label", caption, show)]
 
 
+_ABOUT_COEFFICIENTS = (
+    f"The {MOST_SHOWN} that are furthest from 0, if there are more. Grey: within 1.96 of 0, as one "
+    "that is 0 is found to be in 95 tables of 100."
+)
 _ABOUT_RELIABILITY = (
     "Dots: rows in ten bins by probability, with Clopper and Pearson's 95% intervals. Line: by "
     "isotonic regression, free of bins (CORP). On the dotted line a probability of 0.3 comes true "

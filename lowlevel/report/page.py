@@ -3,6 +3,7 @@
 import dataclasses
 import html
 import importlib.resources
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -22,6 +23,8 @@ def page(title: str, parts: Iterable[str], about: str) -> bytes:
         parts: what is in it, as HTML.
         about: a sentence for its foot.
     """
+    # A name or a path may be longer than a phone is wide.
+    breakable = re.sub("([_/])", r"\1<wbr>", escape(title))
     style = importlib.resources.files("lowlevel.report").joinpath("page.css").read_text()
     return "\n".join(
         [
@@ -30,7 +33,7 @@ def page(title: str, parts: Iterable[str], about: str) -> bytes:
             # A browser would ask for an icon.
             '<link rel="icon" href="data:,">',
             f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>",
-            f"<h1>{escape(title)}</h1>",
+            f"<h1>{breakable}</h1>",
             *parts,
             f"<footer>{escape(about)} Made by lowlevel {VERSION}.</footer>\n</body>\n</html>\n",
         ]
@@ -126,7 +129,9 @@ def listing(head: str, method: Method) -> str:
 def _line(text: str, same: bool) -> str:
     """Returns a line of code, which is indented as far where it goes on in a further one."""
     indented = len(text) - len(text.lstrip())
-    shown = escape(text) if same else f"<mark>{escape(text)}</mark>"
+    # Where a line is too long for a phone, it goes on after a bracket, and not within an arrow.
+    shown = re.sub(r"([(\[{])", r"\1<wbr>", escape(text)).replace("-&gt;", "<b>-&gt;</b>")
+    shown = shown if same else f"<mark>{shown}</mark>"
     return f'<code style="--in:{indented}">{shown}\n</code>'
 
 

@@ -1,6 +1,6 @@
 """What each picture of a report shows, drawn onto matplotlib's axes."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from typing import Any
 
 import numpy as np
@@ -15,14 +15,12 @@ DOTTED = {"color": GREY, "linestyle": (0, (2, 2)), "linewidth": 1.0}
 MANY = 40
 
 
-def losses(
-    axes: Any, history: Sequence[Epoch], held: tuple[Sequence[int], Sequence[float]]
-) -> None:
-    """Draws the NLL by epoch, of training and of the rows held out, where there are any."""
+def losses(axes: Any, history: Sequence[Epoch], held: np.ndarray) -> None:
+    """Draws the NLL by epoch: of training, and of the rows held out, `[reports, 2]`."""
     axes.plot(*_columns(history), color=FIRST, label="training", **_marker(history, "o"))
-    if held[0]:
-        style = {"linestyle": (0, (5, 1.5)), **_marker(held[0], "s")}
-        axes.plot(*held, color=SECOND, label="held out", **style)
+    if len(held):
+        style = {"linestyle": (0, (5, 1.5)), **_marker(held, "s")}
+        axes.plot(*held.T, color=SECOND, label="held out", **style)
     _by_epoch(axes, "NLL a row, in nats")
     axes.legend()
 
@@ -60,7 +58,7 @@ def reliability(axes: Any, rows: Rows) -> None:
         label="bins, 95%",
     )
     _unit(axes, "probability", "share of positive rows")
-    axes.legend(loc="upper left")
+    axes.legend(loc="lower right")
 
 
 def cost_curve(axes: Any, rows: Rows, cost: Sequence[float]) -> None:
@@ -104,7 +102,7 @@ def coefficients(axes: Any, names: Sequence[str], z: Sequence[float]) -> None:
     axes.axvspan(-1.96, 1.96, color="#efefef", linewidth=0)
     axes.axvline(0, color=GREY, linewidth=0.8)
     axes.plot(z, places, "o", color=FIRST, markersize=4)
-    axes.set_yticks(places, names, fontsize=min(9.0, 200 / len(names)))
+    axes.set_yticks(places, names, fontsize=8)
     axes.set_xlabel("coefficient / standard error")
     axes.grid(axis="x", visible=False)
 
@@ -142,7 +140,7 @@ def _columns(history: Sequence[Epoch]) -> tuple[list[int], list[float]]:
     return [one.epoch for one in history], [one.nll for one in history]
 
 
-def _marker(points: Sequence[Any], kind: str) -> dict[str, Any]:
+def _marker(points: Sized, kind: str) -> dict[str, Any]:
     """Returns how points are marked, where they are few enough to be told apart."""
     return {"marker": kind, "markersize": 4} if len(points) <= MANY else {}
 

@@ -109,7 +109,7 @@ def _outcome(result: Comparison) -> str:
         f"On the training rows, at the end. The largest difference of any weight at any report: "
         f"{largest:.1e}, {result.relative:.1e} of its array's largest number."
     )
-    return page.table(("", *HEADS), rows) + page.paragraph(about, "note")
+    return page.table(("", "by hand", "in Keras"), rows) + page.paragraph(about, "note")
 
 
 def _times(result: Comparison, found: Tables) -> list[str]:
@@ -124,9 +124,9 @@ def _times(result: Comparison, found: Tables) -> list[str]:
         )
     ]
     about = (
-        f"Microseconds of wall-clock time a step of {batch} rows: until the first report, where "
-        "functions are traced and compiled, and the median of the later ones. This section alone "
-        "changes from run to run."
+        f"Microseconds of wall-clock time a step of {batch} rows: at the first report, with "
+        "what was compiled until then, and at the later ones. This section alone changes from run "
+        "to run."
     )
     return [
         page.paragraph(about),

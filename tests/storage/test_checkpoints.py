@@ -137,21 +137,15 @@ def test_a_run_goes_on_in_the_other_mode(optimizer: str, folder: str) -> None:
 class Seen:
     """An observer that keeps the epochs of all reports."""
 
+    name = "reports"
+
     def __init__(self) -> None:
         """Has seen none."""
-        self.epochs: list[float] = []
+        self.memory = np.empty(0)
 
     def __call__(self, epochs: Any, state: State) -> None:
         """Keeps the epoch."""
-        self.epochs.append(state.epoch)
-
-    def memory(self) -> np.ndarray:
-        """All of them."""
-        return np.array(self.epochs)
-
-    def recall(self, memory: np.ndarray) -> None:
-        """Takes them up."""
-        self.epochs = memory.tolist()
+        self.memory = np.append(self.memory, state.epoch)
 
 
 def test_an_observer_knows_what_it_had_seen(folder: str) -> None:
@@ -163,7 +157,7 @@ def test_an_observer_knows_what_it_had_seen(folder: str) -> None:
     run = experiment.train("module", config, TABLE, [seen], keeper=keeper)
     keeper.close()
     assert len(run.history) == 6
-    assert seen.epochs == [2, 4, 6]
+    assert seen.memory.tolist() == [2, 4, 6]
 
 
 def test_newton_goes_on(folder: str) -> None:

@@ -1,0 +1,1 @@
+"""A report: its numbers against other libraries, its pages as a parser reads them."""
