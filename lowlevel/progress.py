@@ -136,14 +136,14 @@ class Progress:
             state.epoch += 1
             check_finite(loss, f"in epoch {state.epoch}")
             self.history.append(Epoch(state.epoch, loss, seconds))
+        for follow in self.followers if len(losses) else ():
+            follow(self.history[-1])
         self.stopped |= last
         if last or state.epoch >= due:
             for observe in self.observers:
                 observe(self.history[self.shown :], state)
             self.shown = len(self.history)
         if len(losses):
-            for follow in self.followers:
-                follow(self.history[-1])
             self.start = time.perf_counter()
         if self.watch:
             self.watch(state)

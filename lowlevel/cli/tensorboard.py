@@ -33,4 +33,4 @@ def observers(call: Call, mode: str, name: str, found: "Tables") -> list[Observe
     from lowlevel.experiment import summaries
 
     begin = functools.partial(event_files.begin, call.output_dir, name)
-    return [summaries.writer_of(mode, call.config, found.train, found.test, begin)]
+    return [summaries.Summaries(mode, call.config, found.train, found.test, begin)]

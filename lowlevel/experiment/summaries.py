@@ -3,6 +3,7 @@
 import functools
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -12,73 +13,78 @@ from lowlevel.data import Rows, Table
 from lowlevel.experiment import metrics, modes
 from lowlevel.experiment.run import in_blocks, mean_loss
 from lowlevel.likelihoods import loading
-from lowlevel.progress import Epoch, Observer, State
+from lowlevel.progress import Epoch, State
 from lowlevel.shares import row_shares
 
 # Of the training rows, for gradients and metrics: enough to see which way they go.
 MOST_ROWS = 1000
 
 
-def writer_of(
-    mode: str,
-    config: Config,
-    table: Rows,
-    test: Table | None,
-    begin: Callable[[bool], pathlib.Path],
-) -> Observer:
-    """Returns an observer that writes event files; their steps are epochs.
+class Summaries:
+    """An observer that writes event files; their steps are epochs.
 
     `nll/training` is of every epoch, as in the history. At each report come `nll/held_out`; the
     likelihood's metrics, `accuracy/training` say, on a fixed sample of at most `MOST_ROWS` training
     rows, and likewise held out; and histograms of every trained array, `weights/dense_0/kernel`
     say, and of the gradient in it of the model's own loss on that sample, `gradients/...`. No
     penalty is in any of them.
-
-    Args:
-        mode: "module" or "keras".
-        config: the run's settings.
-        table: the rows to train on.
-        test: rows held out, or None.
-        begin: is told whether the run begins with its first epoch, and returns the folder for the
-          files.
-
-    Raises:
-        ValueError: from the observer, as `begin` does.
     """
-    wing, likelihood = modes.load(mode), loading.load(config.likelihood)
-    sample = drawn(table.sample, config.seed)
-    measured = {"training": sample} if test is None else {"training": sample, "held_out": test}
-    writers: list[tf.summary.SummaryWriter] = []
 
-    def scalars(epochs: Sequence[Epoch], state: State) -> Iterator[tuple[str, float, int]]:
-        for record in epochs:
-            yield "nll/training", record.nll, record.epoch
-        if test is not None:
-            yield "nll/held_out", mean_loss(state.model, test), state.epoch
-        for kind, rows in measured.items():
-            z = in_blocks(functools.partial(wing.linear_predictor, state.model), rows.features)
-            mean = in_blocks(likelihood.mean, z)
-            # The last update may be the one that diverges; the run's end says so.
-            for name in likelihood.metrics if np.isfinite(mean).all() else ():
-                value = metrics.METRICS[name](rows.labels, z, mean, rows.sample_weight)
-                yield f"{name}/{kind}", value, state.epoch
+    def __init__(
+        self,
+        mode: str,
+        config: Config,
+        table: Rows,
+        test: Table | None,
+        begin: Callable[[bool], pathlib.Path],
+    ) -> None:
+        """Writes nothing yet.
 
-    def write(epochs: Sequence[Epoch], state: State) -> None:
-        if not writers:
-            writers.append(tf.summary.create_file_writer(str(begin(epochs[0].epoch == 1))))
+        Args:
+            mode: "module" or "keras".
+            config: the run's settings.
+            table: the rows to train on.
+            test: rows held out, or None.
+            begin: is told whether the run begins with its first epoch, and returns the folder for
+              the files; what it raises comes out of the first report.
+        """
+        self.wing, self.likelihood = modes.load(mode), loading.load(config.likelihood)
+        self.sample, self.test = drawn(table.sample, config.seed), test
+        self.begin = begin
+        self.writer: Any = None
+
+    def __call__(self, epochs: Sequence[Epoch], state: State) -> None:
+        """Writes what is known by now, down to the disk, where TensorBoard sees it."""
+        if self.writer is None:
+            folder = self.begin(epochs[0].epoch == 1)
+            self.writer = tf.summary.create_file_writer(str(folder))
         arrays = {
-            "weights": wing.named_weights(state.model, trainable_only=True),
-            "gradients": gradients(wing, state, sample),
+            "weights": self.wing.named_weights(state.model, trainable_only=True),
+            "gradients": gradients(self.wing, state, self.sample),
         }
-        with writers[0].as_default():
-            for name, value, epoch in scalars(epochs, state):
-                tf.summary.scalar(name, value, epoch)
+        with self.writer.as_default():
+            for record in epochs:
+                tf.summary.scalar("nll/training", record.nll, record.epoch)
+            for name, value in self._metrics(state.model):
+                tf.summary.scalar(name, value, state.epoch)
             for kind, named in arrays.items():
                 for name, values in named.items():
                     tf.summary.histogram(f"{kind}/{name}", finite(values), state.epoch)
-        writers[0].flush()
+        self.writer.flush()
 
-    return write
+    def _metrics(self, model: Any) -> Iterator[tuple[str, float]]:
+        """Yields the metrics of a report by name."""
+        tables = {"training": self.sample}
+        if self.test is not None:
+            tables["held_out"] = self.test
+            yield "nll/held_out", mean_loss(model, self.test)
+        for kind, rows in tables.items():
+            z = in_blocks(functools.partial(self.wing.linear_predictor, model), rows.features)
+            mean = in_blocks(self.likelihood.mean, z)
+            # The last update may be the one that diverges; the run's end says so.
+            for name in self.likelihood.metrics if np.isfinite(mean).all() else ():
+                value = metrics.METRICS[name](rows.labels, z, mean, rows.sample_weight)
+                yield f"{name}/{kind}", value
 
 
 def drawn(table: Table, seed: int) -> Table:

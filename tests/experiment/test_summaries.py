@@ -22,7 +22,7 @@ def written(
     """A run, and what its event files hold."""
     pytest.importorskip("tensorboard")
     given = {**SETTINGS, **settings}
-    observer = summaries.writer_of(mode, Config(**given), table, test, lambda anew: folder)
+    observer = summaries.Summaries(mode, Config(**given), table, test, lambda anew: folder)
     run = wings.train(mode, table, [observer], **given)
     return run, event_files.read(folder)
 
