@@ -10,6 +10,7 @@ import csv
 import os
 import pathlib
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -26,7 +27,13 @@ from lowlevel.data import windows
 
 ROWS = 5000
 # The common flags: checkpoints as often as can be, so that many kills hit one that is half written.
-FLAGS = ("--noexport", "--checkpoint_every=0.01s", "--standardize", "--learning_rate=0.01")
+FLAGS = (
+    "--noexport",
+    "--noreport",
+    "--checkpoint_every=0.01s",
+    "--standardize",
+    "--learning_rate=0.01",
+)
 MODULE = ("--mode=module", "--epochs=3000", "--report_every=100")
 KERAS = ("--mode=keras", "--epochs=300", "--report_every=10")
 FILE = ("--train=rows.parquet", "--label=label")
@@ -166,11 +173,8 @@ def results(folder: pathlib.Path) -> dict[str, Any]:
 
 def remove(folder: str) -> None:
     """Removes what a run left."""
-    for path in (pathlib.Path(folder), pathlib.Path(f"{folder}.checkpoints")):
-        for file in path.glob("*"):
-            file.unlink()
-        if path.exists():
-            path.rmdir()
+    for path in (folder, f"{folder}.checkpoints"):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def write_rows(path: pathlib.Path) -> None:
