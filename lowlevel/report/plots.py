@@ -13,6 +13,8 @@ from lowlevel.report.drawing import FIRST, GREY, SECOND, THIRD
 DOTTED = {"color": GREY, "linestyle": (0, (2, 2)), "linewidth": 1.0}
 # From so many points on a line alone shows them.
 MANY = 40
+# That can be told apart.
+MOST_DOTS = 1000
 
 
 def losses(axes: Any, history: Sequence[Epoch], held: np.ndarray) -> None:
@@ -118,12 +120,17 @@ def both_losses(axes: Any, first: Sequence[Epoch], second: Sequence[Epoch]) -> N
 def differences(axes: Any, epochs: Sequence[int], sizes: Sequence[float], unit: float) -> None:
     """Draws differences by epoch, on a log scale which has a 0 at its foot.
 
+    Of more than `MOST_DOTS` it is the largest of some neighbours each time.
+
     Args:
         axes: to draw onto.
         epochs: counted from 1.
         sizes: of the differences, at least 0.
         unit: the dtype's own step at 1, for a measure.
     """
+    spans = np.array_split(np.arange(len(sizes)), min(len(sizes), MOST_DOTS))
+    largest = [int(span[np.argmax(np.take(sizes, span))]) for span in spans]
+    epochs, sizes = np.take(epochs, largest), np.take(sizes, largest)
     above = [size for size in sizes if size > 0]
     least = 10.0 ** np.floor(np.log10(min([*above, unit]) / 10))
     axes.set_yscale("symlog", linthresh=least, linscale=0.5)

@@ -119,8 +119,8 @@ def _times(result: Comparison, found: Tables) -> list[str]:
     rows = [
         (head, _microseconds(seconds[0] / steps), _microseconds(_later(seconds) / steps))
         for head, seconds in (
-            (HEADS[0], [row.module.seconds for row in result.rows]),
-            (HEADS[1], [row.keras.seconds for row in result.rows]),
+            ("by hand", [row.module.seconds for row in result.rows]),
+            ("in Keras", [row.keras.seconds for row in result.rows]),
         )
     ]
     about = (

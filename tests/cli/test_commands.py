@@ -49,7 +49,12 @@ def test_both_modes_write_the_same_files_in_the_same_form(
     main_in_process: Callable, tmp_path: pathlib.Path
 ) -> None:
     finished = main_in_process(
-        "--mode=compare", "--output_dir=out", "--noexport", "--epochs=3", "--standardize"
+        "--mode=compare",
+        "--output_dir=out",
+        "--noexport",
+        "--noreport",
+        "--epochs=3",
+        "--standardize",
     )
     assert finished.returncode == 0
     for mode in ("module", "keras"):
@@ -86,7 +91,7 @@ def test_both_modes_write_the_same_files_in_the_same_form(
 def test_the_metrics_are_those_of_the_written_weights(
     main_in_process: Callable, tmp_path: pathlib.Path, credit: Callable
 ) -> None:
-    main_in_process("--output_dir=out", "--noexport", "--dtype=float64")
+    main_in_process("--output_dir=out", "--noexport", "--noreport", "--dtype=float64")
     with np.load(tmp_path / "out" / "weights.npz") as arrays:
         weights = dict(arrays)
     table = credit("float64")
@@ -101,7 +106,7 @@ def test_the_metrics_are_those_of_the_written_weights(
 def test_a_second_run_does_not_replace_the_first_unasked(
     main_in_process: Callable, tmp_path: pathlib.Path
 ) -> None:
-    flags = ("--output_dir=out", "--noexport")
+    flags = ("--output_dir=out", "--noexport", "--noreport")
     assert main_in_process(*flags, "--epochs=1").returncode == 0
     refused = main_in_process(*flags, "--epochs=1")
     assert refused.returncode == 1
@@ -156,6 +161,7 @@ def test_the_weights_shown_are_those_written(
         "--report_weights",
         "--output_dir=out",
         "--noexport",
+        "--noreport",
         f"--mode={mode}",
     )
     printed = main_in_process(*flags).stdout

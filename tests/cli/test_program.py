@@ -32,7 +32,12 @@ def test_two_processes_with_one_seed_give_equal_bits_and_another_seed_does_not(
 ) -> None:
     weights = []
     for folder, seed in (("first", 3), ("second", 3), ("third", 4)):
-        assert run_main(f"--seed={seed}", f"--output_dir={folder}", "--noexport").returncode == 0
+        assert (
+            run_main(
+                f"--seed={seed}", f"--output_dir={folder}", "--noexport", "--noreport"
+            ).returncode
+            == 0
+        )
         with np.load(tmp_path / folder / "weights.npz") as arrays:
             weights.append({name: arrays[name].tobytes() for name in arrays.files})
     assert weights[0] == weights[1]
@@ -50,7 +55,13 @@ def test_the_bits_are_those_of_the_number_of_threads_whatever_the_processors(
     )
     weights = {}
     for folder, threads, program in (("all", 3, ""), ("one", 3, one_processor), ("other", 1, "")):
-        flags = (*recipe, f"--threads={threads}", f"--output_dir={folder}", "--noexport")
+        flags = (
+            *recipe,
+            f"--threads={threads}",
+            f"--output_dir={folder}",
+            "--noexport",
+            "--noreport",
+        )
         finished = run_main(*flags, program=program)
         assert (finished.returncode, finished.stderr) == (0, "")
         with np.load(tmp_path / folder / "weights.npz") as arrays:
