@@ -130,15 +130,15 @@ def differences(axes: Any, epochs: Sequence[int], sizes: Sequence[float], unit: 
     """
     spans = np.array_split(np.arange(len(sizes)), min(len(sizes), MOST_DOTS))
     largest = [int(span[np.argmax(np.take(sizes, span))]) for span in spans]
-    epochs, sizes = np.take(epochs, largest), np.take(sizes, largest)
-    above = [size for size in sizes if size > 0]
+    places, heights = np.take(epochs, largest), np.take(sizes, largest)
+    above = heights[heights > 0]
     least = 10.0 ** np.floor(np.log10(min([*above, unit]) / 10))
     axes.set_yscale("symlog", linthresh=least, linscale=0.5)
     axes.axhline(unit, **DOTTED)
     text = {"ha": "right", "va": "bottom", "fontsize": 8, "color": GREY}
     axes.text(1, unit, "the dtype's step at 1", transform=axes.get_yaxis_transform(), **text)
-    size = 3 if len(epochs) > MANY else 5
-    axes.plot(epochs, sizes, "o", color=FIRST, markersize=size, clip_on=False)
+    size = 3 if len(places) > MANY else 5
+    axes.plot(places, heights, "o", color=FIRST, markersize=size, clip_on=False)
     axes.set(ylim=(0, 10 * max([*above, unit])))
     _by_epoch(axes, "difference")
 
