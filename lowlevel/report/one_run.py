@@ -188,13 +188,18 @@ def _probabilities(drawn: Sequence[Picture], found: Tables) -> list[str]:
     return [page.section("Probabilities", about, page.pictures(drawn))]
 
 
+def _short(p: float) -> str:
+    """Returns a probability as text, not as 0 where it is none."""
+    return f"{p:.4f}" if p >= 5e-5 else "<0.0001"
+
+
 def _coefficients(results: Results, picture: str) -> list[str]:
     """Returns the section of the coefficients, if there are any."""
     if not results.coefficients:
         return []
     _, *known = results.coefficients
     rows = [
-        (name, f"{coef:.6g}", f"{se:.5g}", f"{z:.3f}", f"{p:.4f}", f"{low:.5g} to {high:.5g}")
+        (name, f"{coef:.6g}", f"{se:.5g}", f"{z:.3f}", _short(p), f"{low:.5g} to {high:.5g}")
         for name, coef, se, z, p, low, high in known
     ]
     head = ("", "coef", "se", "z", "p", "95% interval")

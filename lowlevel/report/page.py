@@ -130,9 +130,8 @@ def _line(text: str, same: bool) -> str:
     """Returns a line of code, which is indented as far where it goes on in a further one."""
     indented = len(text) - len(text.lstrip())
     # Where a line is too long for a phone, it goes on after a bracket, and not within an arrow.
-    shown = re.sub(r"(?<=\w)([(\[{])(?=\w)", r"\1<wbr>", escape(text)).replace(
-        "-&gt;", "<b>-&gt;</b>"
-    )
+    shown = re.sub(r"(?<=\w)([(\[{])(?=\w)", r"\1<wbr>", escape(text))
+    shown = shown.replace("-&gt;", "<b>-&gt;</b>")
     shown = shown if same else f"<mark>{shown}</mark>"
     return f'<code style="--in:{indented}">{shown}\n</code>'
 

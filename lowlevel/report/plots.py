@@ -117,15 +117,15 @@ def both_losses(axes: Any, first: Sequence[Epoch], second: Sequence[Epoch]) -> N
     axes.legend()
 
 
-def differences(axes: Any, epochs: Sequence[int], sizes: Sequence[float], unit: float) -> None:
+def differences(axes: Any, epochs: Any, sizes: Any, unit: float) -> None:
     """Draws differences by epoch, on a log scale which has a 0 at its foot.
 
     Of more than `MOST_DOTS` it is the largest of some neighbours each time.
 
     Args:
         axes: to draw onto.
-        epochs: counted from 1.
-        sizes: of the differences, at least 0.
+        epochs: whole numbers, counted from 1.
+        sizes: numbers, of the differences, at least 0.
         unit: the dtype's own step at 1, for a measure.
     """
     spans = np.array_split(np.arange(len(sizes)), min(len(sizes), MOST_DOTS))
