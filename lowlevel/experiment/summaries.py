@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from lowlevel.config import Config
 from lowlevel.data import Rows, Table
+from lowlevel.errors import in_one_line
 from lowlevel.experiment import metrics, modes
 from lowlevel.experiment.run import in_blocks, mean_loss
 from lowlevel.likelihoods import loading
@@ -54,23 +55,30 @@ class Summaries:
         self.writer: Any = None
 
     def __call__(self, epochs: Sequence[Epoch], state: State) -> None:
-        """Writes what is known by now, down to the disk, where TensorBoard sees it."""
-        if self.writer is None:
-            folder = self.begin(epochs[0].epoch == 1)
-            self.writer = tf.summary.create_file_writer(str(folder))
+        """Writes what is known by now, down to the disk, where TensorBoard sees it.
+
+        Raises:
+            ValueError: it cannot be written.
+        """
+        scalars = [("nll/training", record.nll, record.epoch) for record in epochs]
+        scalars += [(*measured, state.epoch) for measured in self._metrics(state.model)]
         arrays = {
             "weights": self.wing.named_weights(state.model, trainable_only=True),
             "gradients": gradients(self.wing, state, self.sample),
         }
-        with self.writer.as_default():
-            for record in epochs:
-                tf.summary.scalar("nll/training", record.nll, record.epoch)
-            for name, value in self._metrics(state.model):
-                tf.summary.scalar(name, value, state.epoch)
-            for kind, named in arrays.items():
-                for name, values in named.items():
-                    tf.summary.histogram(f"{kind}/{name}", finite(values), state.epoch)
-        self.writer.flush()
+        try:
+            if self.writer is None:
+                folder = self.begin(epochs[0].epoch == 1)
+                self.writer = tf.summary.create_file_writer(str(folder))
+            with self.writer.as_default():
+                for name, value, epoch in scalars:
+                    tf.summary.scalar(name, value, epoch)
+                for kind, named in arrays.items():
+                    for name, values in named.items():
+                        tf.summary.histogram(f"{kind}/{name}", finite(values), state.epoch)
+            self.writer.flush()
+        except tf.errors.OpError as error:
+            raise ValueError(f"tensorboard: cannot write events ({in_one_line(error)})") from error
 
     def _metrics(self, model: Any) -> Iterator[tuple[str, float]]:
         """Yields the metrics of a report by name."""

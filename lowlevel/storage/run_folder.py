@@ -60,7 +60,7 @@ class Results(NamedTuple):
         exported: a folder on the same disk, whose content, a model for other programs, is moved
             into the run's.
         checkpoint: a file that is copied into the folder, from which the run may be trained on.
-        events: a folder that is copied into the run's as `tensorboard`.
+        events: a folder that is copied into the run's as `tensorboard`, unless it was removed.
     """
 
     config: Config
@@ -201,7 +201,7 @@ def _write_files(path: pathlib.Path, results: Results) -> None:
         exported.rename(path / exported.name)
     if results.checkpoint:
         shutil.copy(results.checkpoint, path / CHECKPOINT)
-    if results.events:
+    if results.events and results.events.exists():
         shutil.copytree(results.events, path / TENSORBOARD)
     (path / MANIFEST).write_bytes(manifest.make(path, results.about))
     _keep_safe(path)

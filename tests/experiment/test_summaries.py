@@ -1,6 +1,8 @@
 """Summaries for TensorBoard: what was trained, under the same names in both modes, to the bit."""
 
 import pathlib
+import resource
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from lowlevel.config import Config
 from lowlevel.data import Table
 from lowlevel.experiment import summaries
+from lowlevel.progress import Epoch, State
 from tests import event_files, wings
 from tests.wings import both_modes
 
@@ -98,3 +101,24 @@ def test_newtons_method_is_seen_to_come_to_a_gradient_of_zero(tmp_path: pathlib.
 def test_what_is_not_finite_is_left_out_of_a_histogram() -> None:
     found = summaries.finite(np.array([[1.0, np.nan], [np.inf, -2.0]]))
     assert found.tolist() == [1.0, -2.0]
+
+
+@both_modes
+def test_events_that_cannot_be_written_end_the_run_in_one_line(
+    mode: str, tmp_path: pathlib.Path
+) -> None:
+    pytest.importorskip("tensorboard")
+    table = wings.small_table()
+    observer = summaries.Summaries(mode, Config(**SETTINGS), table, None, lambda anew: tmp_path)
+
+    def on_a_full_disk(epochs: Sequence[Epoch], state: State) -> None:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200, before[1]))
+        try:
+            observer(epochs, state)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    with pytest.raises(ValueError, match=r"^tensorboard: cannot write events \(") as caught:
+        wings.train(mode, table, [on_a_full_disk], **SETTINGS)
+    assert "\n" not in str(caught.value)

@@ -1,5 +1,7 @@
 """TensorFlow's traps: of custom gradients, tapes, tf.functions and broadcasting."""
 
+import pathlib
+import sys
 from collections.abc import Callable
 
 import keras
@@ -181,3 +183,20 @@ def test_in_a_loop_under_xla_a_slice_begins_at_the_wrong_end() -> None:
         "a slice is the same under XLA",
         "module_mode/batches.py:Rows may be slices of the orders, if they are as fast",
     )
+
+
+def test_a_summary_needs_tensorboard_which_does_not_come_with_it(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for somebody who has not installed it."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "tensorboard"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    gone = mended("it writes summaries itself", "cli/tensorboard.py need not look for TensorBoard")
+    with tf.summary.create_file_writer(str(tmp_path)).as_default():
+        try:
+            tf.summary.scalar("loss", 0.5, step=1)
+        except Exception as error:
+            assert "TensorBoard is not installed" in str(error)
+        else:
+            pytest.fail(gone)
