@@ -10,7 +10,7 @@ from lowlevel.config import TRAINING_MODES
 from lowlevel.storage import checkpoints
 from tests import event_files
 
-FLAGS = ("--tensorboard", "--output_dir=run", "--noexport", "--report_every=2", "--standardize")
+FLAGS = ("--tensorboard", "--output_dir=run", "--noexport", "--noreport", "--report_every=2")
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +79,7 @@ def test_a_run_that_is_stopped_shows_what_it_has_and_goes_on_with_it(
 def test_a_run_that_fails_can_be_looked_at_until_another_begins(
     main_in_process: Callable, tmp_path: pathlib.Path
 ) -> None:
-    flags = ("--report_every=1", *FLAGS[:3], "--batch_size=1000", "--optimizer=adam")
+    flags = ("--report_every=1", *FLAGS[:4], "--batch_size=1000", "--optimizer=adam")
     failed = main_in_process(*flags, "--epochs=9", "--learning_rate=1e37")
     assert failed.returncode == 1 and "lower learning_rate" in failed.stderr
     assert len(steps(tmp_path / "run.tensorboard")) >= 1
