@@ -12,6 +12,7 @@ from lowlevel.checks.likelihood import Row as CheckRow
 from lowlevel.checks.likelihood import check_likelihood
 from lowlevel.config import KERAS, MODULE, Config
 from lowlevel.data.settings import DataSettings
+from lowlevel.errors import in_one_line
 from lowlevel.experiment import Comparison, Run
 from lowlevel.experiment.tables import Tables
 from lowlevel.report import page, plots
@@ -148,8 +149,10 @@ def _check(config: Config) -> list[str]:
     dtype = config.dtype or "float32"
     try:
         rows = check_likelihood(config.likelihood, dtype, config.jit_compile, config.seed)
-    except ValueError as error:
-        return [page.paragraph(f"{error}.", "note")]
+    # A user's likelihood may raise anything, and a run that is done is not to be lost by that.
+    except Exception as error:
+        said = error if isinstance(error, ValueError) else in_one_line(error)
+        return [page.paragraph(f"It could not be: {said}.", "note")]
     counted = [row for row in rows if not row.mistake]
     wrong = sum(not row.right for row in counted)
     name = page.likelihood_name(config)

@@ -100,6 +100,7 @@ def test_the_command_line_goes_from_a_file_to_a_judged_model(
         "--epochs=3",
         "--cost=1,5",
         f"--output_dir={tmp_path / 'run'}",
+        "--noreport",
     )
     assert (run.returncode, run.stderr) == (0, "")
     assert "427 rows, 142 held out, 4 features; compare mode" in run.stdout

@@ -125,7 +125,9 @@ def test_robust_errors_on_request_are_statsmodels(
         if value and key in ("train", "label", "positive", "drop", "missing")
     ]
     newton = ("--hidden_units=", "--standardize", "--optimizer=newton", "--epochs=25")
-    run = main_in_process(*given, *newton, "--standard_errors=hc1", "--output_dir=run")
+    run = main_in_process(
+        *given, *newton, "--standard_errors=hc1", "--output_dir=run", "--noreport"
+    )
     assert (run.returncode, run.stderr) == (0, "")
     assert "coefficients, with robust errors (HC1):" in run.stdout
     with (tmp_path / "run" / "coefficients.csv").open() as file:

@@ -16,6 +16,7 @@ from lowlevel import experiment
 from lowlevel.config import Config
 from lowlevel.data.settings import DataSettings
 from lowlevel.experiment.tables import Tables, read_tables
+from lowlevel.judging.rows import sorted_rows
 from lowlevel.report import drawing, one_run, two_runs
 from lowlevel.report.holdout import HoldoutLosses
 from lowlevel.storage.contents import PICTURES, REPORT
@@ -277,6 +278,44 @@ def test_the_folder_has_the_page_its_pictures_and_a_manifest_of_them(
     texts = ["".join(element.text) for element in page.all("td")]
     assert f"{metrics['judged']['holdout']['metrics']['roc_auc'][0]:.6f}" in texts
     assert "duration_months" in ["".join(element.text) for element in page.all("th")]
+
+
+def test_a_run_that_goes_on_leaves_the_page_of_one_that_was_not_stopped(
+    main_in_process: Callable, tmp_path: pathlib.Path
+) -> None:
+    flags = ("--noexport", "--holdout=0.3", "--standardize")
+    for folder, epochs in (("whole", 4), ("stopped", 2), ("stopped", 4)):
+        finished = main_in_process(*flags, f"--output_dir={folder}", f"--epochs={epochs}")
+        assert (finished.returncode, finished.stderr) == (0, "")
+    assert "\n    1  " not in finished.stdout and "\n    3  " in finished.stdout
+    whole, stopped = ((tmp_path / name / REPORT).read_bytes() for name in ("whole", "stopped"))
+    assert whole == stopped
+
+
+def test_a_likelihood_that_the_check_cannot_take_does_not_cost_the_page(
+    compared: tuple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: Any) -> None:
+        raise ZeroDivisionError("by a user's own")
+
+    monkeypatch.setattr(two_runs, "check_likelihood", fail)
+    files = two_runs.files(compared[0], tables(), DataSettings(), "")
+    assert b"ZeroDivisionError: by a user&#x27;s own" in files[REPORT]
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        ([0.0, 0.0, 0.0], {"reliability", "scores"}),
+        ([0.0, 0.25, 1.0], {"reliability", "cost", "scores"}),
+        ([0.0, 1.0, 1.0], {"roc", "precision_recall", "reliability", "cost", "scores"}),
+    ],
+)
+def test_a_picture_that_would_mean_nothing_is_left_out(
+    labels: list[float], names: set[str]
+) -> None:
+    rows = sorted_rows(labels, [0.0, 0.5, 1.0], [0.1, 0.2, 0.3], None)
+    assert {picture.name for picture in one_run._of_probabilities(rows, (1, 5))} == names
 
 
 def test_a_comparison_has_one_page_for_both(

@@ -127,7 +127,7 @@ def test_an_export_that_fails_half_way_keeps_the_former_run(
 
     before = contents(folder)
     monkeypatch.setattr(ServedModel, "save", half)
-    ended = main_in_process(f"--output_dir={folder}", "--overwrite", "--epochs=1")
+    ended = main_in_process(f"--output_dir={folder}", "--overwrite", "--epochs=1", "--noreport")
     assert ended.returncode in (1, 130)
     assert wanted in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
@@ -159,7 +159,7 @@ def test_a_kill_while_exporting_keeps_the_former_run(folder: pathlib.Path) -> No
 def test_a_run_with_a_model_may_be_replaced_and_one_with_notes_in_it_not(
     folder: pathlib.Path, main_in_process: Callable
 ) -> None:
-    flags = (f"--output_dir={folder}", "--overwrite", "--epochs=1", "--noexport")
+    flags = (f"--output_dir={folder}", "--overwrite", "--epochs=1", "--noexport", "--noreport")
     (folder / "export" / "1" / "notes.txt").touch()
     refused = main_in_process(*flags)
     assert "which holds export/1/notes.txt" in refused.stderr
