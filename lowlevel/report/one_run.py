@@ -183,8 +183,12 @@ def _probabilities(drawn: Sequence[Picture], found: Tables) -> list[str]:
     """Returns the section of the pictures of probabilities, if there are any."""
     if not drawn:
         return []
-    kind = "trained on, since none were held out" if found.test is None else "held out"
-    about = page.paragraph(f"All of these are of the rows {kind}.")
+    judged, kind, rows = found.test, "held out", found.held
+    if judged is None:
+        judged, rows = found.plain, found.train.rows
+        kind = "trained on, since none were held out"
+    some = f", of which they are {judged.rows} at random" if judged.rows < rows else ""
+    about = page.paragraph(f"All of these are of the rows {kind}{some}.")
     return [page.section("Probabilities", about, page.pictures(drawn))]
 
 

@@ -215,6 +215,16 @@ def test_without_rows_held_out_the_curves_are_of_those_trained_on_and_say_so() -
     assert PICTURES["roc"] in files
 
 
+def test_what_is_of_some_of_the_rows_alone_says_so() -> None:
+    found = tables()
+    held = HoldoutLosses(found.test)
+    run = experiment.train("module", CONFIG, found.train, held)
+    results = Results(run.config, run.history, {"training": run.metrics}, run.weights)
+    for rows, said in ((80, b"rows held out."), (81, b"rows held out, of which they are 80 at ")):
+        given = found._replace(held=rows)
+        assert said in one_run.files("module", run, given, results, DataSettings(), held)[REPORT]
+
+
 def test_a_likelihood_of_no_binary_labels_gets_the_loss_alone() -> None:
     config = Config(**{**vars(CONFIG), "likelihood": wings.Poisson()})
     files = run_files(config=config, holdout=0.0)
