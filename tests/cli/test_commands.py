@@ -243,6 +243,7 @@ def test_help_names_every_setting(run_main: Callable) -> None:
         "data_dir",
         "report_weights",
         "export",
+        "report",
         "input",
     ):
         assert f"--{name}:" in text or f"--[no]{name}:" in text
