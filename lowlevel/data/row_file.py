@@ -32,6 +32,10 @@ class RowFile:
         self.rows, self.row_shapes, self.dtype = rows, tuple(row_shapes), dtype
         self.row_bytes = [int(np.prod(shape)) * dtype.itemsize for shape in self.row_shapes]
         folder, needed = tempfile.gettempdir(), rows * sum(self.row_bytes)
+        asked = os.environ.get("TMPDIR", "")
+        # Python takes another folder in silence where the one that is asked for will not do.
+        if asked and os.path.realpath(asked) != os.path.realpath(folder):
+            raise ValueError(f"TMPDIR: expected a folder that can be written, got {asked}")
         free = shutil.disk_usage(folder).free
         if free < needed:
             raise _no_room(f"{folder} with {needed / 2**30:.3g} GiB free", f"{free / 2**30:.3g}")

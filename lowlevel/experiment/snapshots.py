@@ -2,6 +2,8 @@
 
 import contextlib
 import hashlib
+import inspect
+import pathlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -11,6 +13,7 @@ from lowlevel.config import Config
 from lowlevel.data import Rows, Table
 from lowlevel.experiment.early_stopping import EarlyStopping
 from lowlevel.experiment.modes import Mode
+from lowlevel.likelihoods import Likelihood, loading
 from lowlevel.progress import Epoch, Progress, Snapshot, State
 
 # What may be another when a run goes on: how long it is to be; and threads, on which only the last
@@ -143,10 +146,25 @@ def keeping(
 def identity(config: Config, table: Rows, test: Table | None) -> dict[str, str]:
     """Returns what makes a run the one that it is: its settings, and its rows in a digest each."""
     settings = {name: str(value) for name, value in vars(config).items() if name not in FREE}
-    if not isinstance(config.likelihood, str):
-        settings["likelihood"] = type(config.likelihood).__name__
+    settings |= identity_of(loading.load(config.likelihood))
     held = {"rows held out": digest(test)} if test is not None and config.patience else {}
     return {**settings, "rows": digest(table), **held}
+
+
+def identity_of(likelihood: Likelihood) -> dict[str, str]:
+    """Returns what makes a likelihood the one that it is: its class, its numbers, and its file."""
+    kind = type(likelihood)
+    plain = {n: v for n, v in vars(likelihood).items() if isinstance(v, (bool, int, float, str))}
+    found = {
+        "likelihood": " ".join([kind.__qualname__, *map("{0[0]}={0[1]}".format, plain.items())])
+    }
+    if kind.__module__.startswith("lowlevel."):
+        return found
+    # In a notebook a class has no file.
+    with contextlib.suppress(OSError, TypeError):
+        content = pathlib.Path(inspect.getfile(kind)).read_bytes()
+        found["likelihood's file"] = hashlib.sha256(content).hexdigest()
+    return found
 
 
 def digest(table: Rows) -> str:

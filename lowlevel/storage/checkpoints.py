@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import os
 import pathlib
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -22,6 +21,8 @@ from lowlevel.storage.checkpoint_file import FORMAT, flush, packed, read, refusi
 from lowlevel.storage.contents import CHECKPOINT
 
 KEPT = 2
+# Of the files that are ours: what else is in the folder stays.
+NAMES = "epoch-*-batch-*.npz"
 # Between two checkpoints, where nothing is said: at a report, and no sooner.
 SECONDS = 60.0
 # Between two snapshots in memory, for Ctrl-C: in seconds, and in times of what one takes.
@@ -71,11 +72,16 @@ class Checkpoints:
                 checkpoints of another run; or there is none, and there must be.
         """
         self._identity = dict(identity)
+        if self._path.exists() and not self._path.is_dir():
+            raise ValueError(
+                f"output_dir: expected a folder for checkpoints, got the file {self._path}: move "
+                "it, or name another folder"
+            )
         with refusing(self._path):
             self._made = [folder for folder in self._path.parents if not folder.exists()]
             self._path.mkdir(parents=True, exist_ok=True)
             self._take_lock()
-            for partial in self._path.glob(".*"):
+            for partial in self._path.glob(f".{NAMES}"):
                 partial.unlink()
         try:
             found = None if self._resume == NEVER else self._newest()
@@ -133,7 +139,7 @@ class Checkpoints:
                 flush(self._path)
             finally:
                 partial.unlink(missing_ok=True)
-            for old in sorted(self._path.glob("*.npz"), reverse=True)[KEPT:]:
+            for old in sorted(self._path.glob(NAMES), reverse=True)[KEPT:]:
                 old.unlink()
         self._written_at = time.monotonic()
 
@@ -155,14 +161,14 @@ class Checkpoints:
 
     def newest_file(self) -> pathlib.Path:
         """Returns the file of the last checkpoint that was written."""
-        return max(self._path.glob("*.npz"))
+        return max(self._path.glob(NAMES))
 
     def close(self, done: bool = False) -> None:
         """Gives the folder up, and removes it where it is empty, or all that was in it is kept."""
         if self._lock is not None:
-            if done or not any(self._path.glob("*.npz")):
-                shutil.rmtree(self._path, ignore_errors=True)
-                for folder in self._made:
+            if done or not any(self._path.glob(NAMES)):
+                self._clear()
+                for folder in (self._path, *self._made):
                     # One that holds something by now stays.
                     with contextlib.suppress(OSError):
                         folder.rmdir()
@@ -200,16 +206,15 @@ class Checkpoints:
                 return None
             if differs:
                 raise ValueError(
-                    f"output_dir: {self._path} has the checkpoints of another run, with "
-                    f"{differs}: name another folder, go on with its settings, or begin anew with "
-                    "--resume=never"
+                    f"output_dir: {path} is the checkpoint of another run, with {differs}: name "
+                    "another folder, go on with its settings, or begin anew with --resume=never"
                 )
             return found
         return None
 
     def _clear(self) -> None:
         """Removes checkpoints that are not gone on from."""
-        for path in self._path.glob("*.npz"):
+        for path in self._path.glob(NAMES):
             path.unlink()
 
     def _take_lock(self) -> None:
@@ -256,7 +261,7 @@ def _folder_of(run: pathlib.Path) -> pathlib.Path:
 
 def _candidates(run: pathlib.Path, overwrite: bool) -> list[pathlib.Path]:
     """Returns the checkpoints that a run may go on from, the newest first."""
-    while_training = sorted(_folder_of(run).glob("*.npz"), reverse=True)
+    while_training = sorted(_folder_of(run).glob(NAMES), reverse=True)
     if while_training or overwrite:
         return while_training
     return list(run.glob(CHECKPOINT))
@@ -272,7 +277,7 @@ def _differences(expected: Mapping[str, Any], found: Mapping[str, Any]) -> str:
     names = [name for name in {**expected, **found} if expected.get(name) != found.get(name)]
     words = [
         f"other {name}"
-        if name.startswith("rows")
+        if name.startswith(("rows", "likelihood's"))
         else f"{name}={shown(found.get(name))} in place of {shown(expected.get(name))}"
         for name in names
     ]

@@ -136,7 +136,7 @@ def test_a_run_of_other_settings_is_not_trained_on(
     before = (tmp_path / "out" / "manifest.json").read_bytes()
     refused = main_in_process(*flags, "--epochs=2", "--batch_size=7")
     assert refused.returncode == 1
-    assert "of another run, with batch_size=100 in place of 7" in refused.stderr
+    assert "the checkpoint of another run, with batch_size=100 in place of 7" in refused.stderr
     assert (tmp_path / "out" / "manifest.json").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 

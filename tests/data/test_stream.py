@@ -113,6 +113,14 @@ def test_no_room_is_said_before_anything_is_written(monkeypatch: pytest.MonkeyPa
         stream_of(make_table())
 
 
+def test_a_folder_for_temporary_files_that_is_none_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TMPDIR", "/nowhere")
+    with pytest.raises(ValueError, match="TMPDIR: expected a folder that can be written, got /no"):
+        stream_of(make_table())
+
+
 def test_a_disk_that_fails_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*given: Any) -> int:
         raise OSError(errno.EIO, os.strerror(errno.EIO))

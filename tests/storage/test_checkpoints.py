@@ -244,6 +244,64 @@ def test_other_rows_are_refused(begun: str) -> None:
     assert "other rows:" in refused(begun, CONFIGS["sgd"], TABLE.rows_at(np.arange(202)))
 
 
+MINE = """
+import tensorflow as tf
+from lowlevel import Likelihood
+
+
+class Mine(Likelihood):
+    def nll(self, z, y):
+        return 1.0 * (tf.nn.softplus(z) - y * z)
+
+
+MINE = Mine()
+"""
+
+
+def test_a_likelihood_whose_file_has_changed_is_refused(folder: str, tmp_path: Any) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(MINE)
+    config = Config(epochs=6, batch_size=16, likelihood=f"{path}:MINE")
+    interrupted("module", config, folder, 8)
+    path.write_text(MINE.replace("1.0", "7.0"))
+    assert "with other likelihood's file" in refused(folder, config)
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0])
+def test_a_likelihood_of_other_numbers_is_refused(scale: float, folder: str) -> None:
+    class Scaled(wings.Poisson):
+        def __init__(self, scale: float) -> None:
+            self.scale = scale
+
+    interrupted("module", Config(epochs=6, batch_size=16, likelihood=Scaled(1.0)), folder, 8)
+    config = Config(epochs=6, batch_size=16, likelihood=Scaled(scale))
+    if scale == 1:
+        train("module", config, keeper=Checkpoints(folder))
+    else:
+        assert "scale=1.0 in place of Scaled scale=2.0" in refused(folder, config)
+
+
+def test_what_is_not_ours_in_the_folder_stays(folder: str) -> None:
+    path = pathlib.Path(f"{folder}.checkpoints")
+    (path / ".hidden").mkdir(parents=True)
+    foreign = {path / name for name in ("zz.npz", "notes.txt", ".hidden")}
+    for file in foreign - {path / ".hidden"}:
+        file.write_text("mine")
+    keeper = Checkpoints(folder, every="1")
+    experiment.train("module", CONFIGS["sgd"], TABLE, keeper=keeper)
+    assert keeper.newest_file().name.startswith("epoch-")
+    keeper.close(done=True)
+    assert {*path.iterdir()} == foreign
+
+
+def test_a_file_in_place_of_the_folder_is_named(folder: str) -> None:
+    path = pathlib.Path(f"{folder}.checkpoints")
+    path.write_text("mine")
+    with pytest.raises(ValueError, match=r"got the file .*run\.checkpoints: move it"):
+        train("module", CONFIGS["sgd"], keeper=Checkpoints(folder))
+    assert path.read_text() == "mine"
+
+
 def test_a_newer_version_is_refused(begun: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lowlevel.storage.checkpoints.FORMAT", 0)
     assert "is of a newer version" in refused(begun, CONFIGS["sgd"])
