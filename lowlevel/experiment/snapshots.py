@@ -155,9 +155,8 @@ def identity_of(likelihood: Likelihood) -> dict[str, str]:
     """Returns what makes a likelihood the one that it is: its class, its numbers, and its file."""
     kind = type(likelihood)
     plain = {n: v for n, v in vars(likelihood).items() if isinstance(v, (bool, int, float, str))}
-    found = {
-        "likelihood": " ".join([kind.__qualname__, *map("{0[0]}={0[1]}".format, plain.items())])
-    }
+    numbers = [f"{name}={value}" for name, value in plain.items()]
+    found = {"likelihood": " ".join([kind.__name__, *numbers])}
     if kind.__module__.startswith("lowlevel."):
         return found
     # In a notebook a class has no file.

@@ -1,5 +1,6 @@
 """The report of a run: one page, and its pictures as files beside it."""
 
+import contextlib
 import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -101,8 +102,10 @@ def _pictures(
     if judgements.can_judge(likelihood):
         table = found.plain if found.test is None else found.test
         predicted = judgements.predictions(modes.load(mode), run.model, likelihood, table)
-        rows = sorted_rows(table.labels, *predicted, table.sample_weight)
-        drawn += _of_probabilities(rows, data.cost)
+        # A likelihood of one's own may have means that are no probabilities: nothing to draw.
+        with contextlib.suppress(ValueError):
+            rows = sorted_rows(table.labels, *predicted, table.sample_weight)
+            drawn += _of_probabilities(rows, data.cost)
     if results.coefficients:
         head, *known = results.coefficients
         at = head.index("z")

@@ -104,7 +104,8 @@ def coefficients(axes: Any, names: Sequence[str], z: Sequence[float]) -> None:
     axes.axvspan(-1.96, 1.96, color="#efefef", linewidth=0)
     axes.axvline(0, color=GREY, linewidth=0.8)
     axes.plot(z, places, "o", color=FIRST, markersize=4)
-    axes.set_yticks(places, names, fontsize=8)
+    # A column's name may hold dollars, and is no formula.
+    axes.set_yticks(places, names, fontsize=8, parse_math=False)
     axes.set_xlabel("coefficient / standard error")
     axes.grid(axis="x", visible=False)
 

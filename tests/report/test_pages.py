@@ -1,5 +1,6 @@
 """The pages of a run and of a comparison, parsed: what is in them, and what is not."""
 
+import dataclasses
 import functools
 import inspect
 import json
@@ -17,7 +18,7 @@ from lowlevel.config import Config
 from lowlevel.data.settings import DataSettings
 from lowlevel.experiment.tables import Tables, read_tables
 from lowlevel.judging.rows import sorted_rows
-from lowlevel.report import drawing, one_run, two_runs
+from lowlevel.report import drawing, one_run, plots, two_runs
 from lowlevel.report.holdout import HoldoutLosses
 from lowlevel.storage.contents import PICTURES, REPORT
 from lowlevel.storage.run_folder import Results
@@ -230,6 +231,32 @@ def test_a_likelihood_of_no_binary_labels_gets_the_loss_alone() -> None:
     files = run_files(config=config, holdout=0.0)
     assert set(files) == {REPORT, PICTURES["nll"]}
     assert "Poisson" in files[REPORT].decode()
+
+
+class Score(wings.Poisson):
+    """Of labels from 0 to 1, with means that are no probabilities."""
+
+    label_range = (0, 1)
+
+
+def test_means_that_are_no_probabilities_cost_their_pictures_and_not_the_run() -> None:
+    config = dataclasses.replace(CONFIG, likelihood=Score())
+    files = run_files(config=config, holdout=0.0)
+    assert set(files) == {REPORT, PICTURES["nll"]}
+
+
+def test_dollars_in_a_columns_name_are_no_formula() -> None:
+    show = functools.partial(plots.coefficients, names=["price $x_{ and $"], z=[1.0])
+    assert drawing.draw("coefficients", "", "", show).png
+
+
+def test_a_check_that_fails_is_said_and_costs_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: Any) -> None:
+        raise ZeroDivisionError("of the user's own")
+
+    monkeypatch.setattr(two_runs, "check_likelihood", fail)
+    _, files = compare(dataclasses.replace(CONFIG, epochs=1))
+    assert b"of the user&#x27;s own" in files[REPORT]
 
 
 def test_without_matplotlib_the_page_is_there_and_says_how_to_have_pictures(

@@ -278,7 +278,8 @@ def test_a_likelihood_of_other_numbers_is_refused(scale: float, folder: str) -> 
     if scale == 1:
         train("module", config, keeper=Checkpoints(folder))
     else:
-        assert "scale=1.0 in place of Scaled scale=2.0" in refused(folder, config)
+        said = refused(folder, config)
+        assert "likelihood=Scaled scale=1.0 in place of Scaled scale=2.0" in said
 
 
 def test_what_is_not_ours_in_the_folder_stays(folder: str) -> None:
