@@ -143,6 +143,9 @@ def verdict(result: "Comparison") -> str:
     promised = f"at most {result.tolerance:.0e} of it" if result.tolerance else "not a bit"
     if result.agrees and not result.tolerance:
         return "the same experiment, bit for bit: no weight differs at any report"
+    if len({*result.epochs.values()}) > 1:
+        ended = " and ".join(f"{mode} mode after {n}" for mode, n in result.epochs.items())
+        return f"NOT the same experiment: {ended} epochs"
     same = "the same experiment" if result.agrees else "NOT the same experiment"
     return (
         f"{same}: a weight differs by {result.relative:.1e} of its array's largest number; "

@@ -1,5 +1,6 @@
 """The two modes are the same experiment: bit for bit, over many settings; and a liar is found."""
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ from sklearn import metrics
 from sklearn.linear_model import LogisticRegression
 
 from lowlevel import experiment
+from lowlevel.cli import output
 from lowlevel.config import OPTIMIZERS, Config
 from lowlevel.data import Table
 from lowlevel.experiment import comparison, modes
@@ -200,3 +202,17 @@ def test_weights_of_other_names_are_refused() -> None:
 def test_weights_of_another_shape_or_dtype_are_refused(other: np.ndarray) -> None:
     with pytest.raises(ValueError, match="Expected the same weights"):
         comparison.largest_differences({"a": np.ones(1)}, {"a": other})
+
+
+def test_modes_that_do_not_stop_together_are_not_the_same_experiment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def train(mode: str, config: Config, *given: Any, **options: Any) -> experiment.Run:
+        longer = dataclasses.replace(config, epochs=3 if mode == "keras" else 2)
+        return experiment.train(mode, longer, *given, **options)
+
+    monkeypatch.setattr(comparison, "train", train)
+    result = compare(wings.small_table(), epochs=2)
+    assert result.relative == 0
+    assert not result.agrees
+    assert output.verdict(result).endswith("module mode after 2 and keras mode after 3 epochs")
