@@ -88,7 +88,9 @@ def test_a_signal_ends_a_long_call_within_two_seconds_and_leaves_a_checkpoint(
 ) -> None:
     # One report, at the end, of a network whose epochs take a tenth of a second.
     recipe = ("--hidden_units=1000,1000", "--epochs=100000", "--report_every=100000")
-    command = [sys.executable, str(ROOT / "main.py"), f"--data_dir={data_dir}", *recipe]
+    # A shell has its jobs in the background ignore SIGINT, and theirs inherit that.
+    heeding = ("env", "--default-signal=INT")
+    command = [*heeding, sys.executable, str(ROOT / "main.py"), f"--data_dir={data_dir}", *recipe]
     with subprocess.Popen(
         [*command, "--output_dir=out"],
         stdout=subprocess.PIPE,
