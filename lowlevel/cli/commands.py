@@ -26,11 +26,15 @@ def execute(call: Call) -> int:
     """
     if call.mode == PREDICT:
         return predict.execute(call)
+    before = latest_facts(call)
     if call.output_dir and call.mode != "check":
-        run_folder.check_folder(call.output_dir, call.overwrite or goes_on(call))
+        goes_on = before and not before["stopped"] and before["epoch"] < call.config.epochs
+        run_folder.check_folder(call.output_dir, call.overwrite or bool(goes_on))
     tensorboard.check(call)
     startup.import_tensorflow()
-    startup.start_devices(call.config.threads or threads_before(call))
+    # Those that the run was begun with, if it is to go on: the last bits depend on them.
+    threads_before = before.get("environment", {}).get("threads", 0)
+    startup.start_devices(call.config.threads or threads_before)
     try:
         return check(call) if call.mode == "check" else train(call)
     except ValueError:
@@ -44,17 +48,6 @@ def execute(call: Call) -> int:
         if ":" in call.config.likelihood:
             raise ValueError(f"{call.config.likelihood} fails: {in_one_line(error)}") from error
         raise
-
-
-def goes_on(call: Call) -> bool:
-    """Returns whether the folder's run may be trained on, though it was finished."""
-    facts = latest_facts(call)
-    return bool(facts) and not facts["stopped"] and facts["epoch"] < call.config.epochs
-
-
-def threads_before(call: Call) -> int:
-    """Returns with how many threads the run was begun that is to go on; 0 for none."""
-    return latest_facts(call).get("environment", {}).get("threads", 0)
 
 
 def latest_facts(call: Call) -> dict[str, Any]:

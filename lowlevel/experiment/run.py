@@ -93,11 +93,11 @@ def train(
             wing.train(state, config, table, progress)
         if state.epoch != config.epochs and not progress.stopped:
             raise ValueError(f"Expected {config.epochs} epochs, got {state.epoch}: rows ran out")
-        end = course.take()
+        end = course.take() if keeper else None
         if stopping:
             stopping.restore(state)
         found = evaluate(wing, state.model, likelihood, table)
-        if keeper:
+        if keeper and end:
             keeper.finish(end)
     return Run(
         config,

@@ -18,8 +18,9 @@ from lowlevel.config import AUTO, MUST, NEVER, shown
 from lowlevel.errors import shortened
 from lowlevel.progress import Snapshot
 from lowlevel.storage.checkpoint_file import FORMAT, flush, packed, read, refusing
-from lowlevel.storage.contents import CHECKPOINT
+from lowlevel.storage.contents import CHECKPOINT, beside, path_of
 
+FOLDER = "checkpoints"
 KEPT = 2
 # Of the files that are ours: what else is in the folder stays.
 NAMES = "epoch-*-batch-*.npz"
@@ -52,8 +53,8 @@ class Checkpoints:
             environment: what the last bits depend on beside the settings, by name.
             say: is told in a line what is worth knowing.
         """
-        self._run = pathlib.Path(folder).expanduser().resolve()
-        self._path = _folder_of(self._run)
+        self._run = path_of(folder)
+        self._path = beside(self._run, FOLDER)
         self._every, self._resume, self._overwrite = every, resume, overwrite
         self._environment, self._say = dict(environment or {}), say
         self._identity: dict[str, str] = {}
@@ -248,20 +249,15 @@ def latest_facts(folder: str, overwrite: bool) -> dict[str, Any]:
         overwrite: whether a finished run that is there is to be replaced.
     """
     with contextlib.suppress(OSError, RuntimeError):
-        for path in _candidates(pathlib.Path(folder).expanduser().resolve(), overwrite):
+        for path in _candidates(path_of(folder), overwrite):
             with contextlib.suppress(ValueError):
                 return read(path).facts
     return {}
 
 
-def _folder_of(run: pathlib.Path) -> pathlib.Path:
-    """Returns where a run's checkpoints are while it trains."""
-    return run.with_name(f"{run.name}.checkpoints")
-
-
 def _candidates(run: pathlib.Path, overwrite: bool) -> list[pathlib.Path]:
     """Returns the checkpoints that a run may go on from, the newest first."""
-    while_training = sorted(_folder_of(run).glob(NAMES), reverse=True)
+    while_training = sorted(beside(run, FOLDER).glob(NAMES), reverse=True)
     if while_training or overwrite:
         return while_training
     return list(run.glob(CHECKPOINT))

@@ -57,6 +57,16 @@ _OWN_FOLDERS = {
 }
 
 
+def path_of(folder: str) -> pathlib.Path:
+    """Returns a run's folder as a path, without ~ and symbolic links."""
+    return pathlib.Path(folder).expanduser().resolve()
+
+
+def beside(run: pathlib.Path, kind: str) -> pathlib.Path:
+    """Returns where a run has what it writes while it trains: next to its own folder."""
+    return run.with_name(f"{run.name}.{kind}")
+
+
 def check_content(path: pathlib.Path, folder: str, overwrite: bool) -> None:
     """Raises ValueError unless a folder is new or empty, or a run that may be replaced."""
     entries = _entries(path, path) if path.exists() else {}

@@ -10,7 +10,7 @@ import pathlib
 import shutil
 
 from lowlevel.config import TRAINING_MODES
-from lowlevel.storage.contents import EVENTS, TENSORBOARD
+from lowlevel.storage.contents import EVENTS, TENSORBOARD, beside, path_of
 
 
 def while_training(folder: str, name: str = "") -> pathlib.Path:
@@ -20,8 +20,7 @@ def while_training(folder: str, name: str = "") -> pathlib.Path:
         folder: of the results; a leading ~ is the user's home.
         name: of the run's own folder within it; "" for the folder itself.
     """
-    run = pathlib.Path(folder).expanduser().resolve()
-    return run.with_name(f"{run.name}.{TENSORBOARD}") / name
+    return beside(path_of(folder), TENSORBOARD) / name
 
 
 def begin(folder: str, name: str, anew: bool) -> pathlib.Path:
@@ -44,7 +43,7 @@ def begin(folder: str, name: str, anew: bool) -> pathlib.Path:
             for file in before:
                 file.unlink()
         elif not before:
-            finished = pathlib.Path(folder).expanduser().resolve() / name / TENSORBOARD
+            finished = path_of(folder) / name / TENSORBOARD
             for file in finished.glob(f"{EVENTS}*"):
                 shutil.copy(file, path)
     except OSError as error:

@@ -26,6 +26,7 @@ from lowlevel.storage.contents import (
     TENSORBOARD,
     WEIGHTS,
     check_content,
+    path_of,
 )
 from lowlevel.storage.formats import as_csv, as_json
 from lowlevel.storage.manifest import MANIFEST
@@ -85,7 +86,7 @@ def check_folder(folder: str, overwrite: bool) -> None:
         overwrite: whether a folder that holds a run, and nothing else, will do as well.
     """
     with _refusing(folder):
-        path = _path(folder)
+        path = path_of(folder)
         if path.exists() and not path.is_dir():
             raise ValueError(_not_writable(folder, "a file is in its place"))
         if path.is_mount():
@@ -99,7 +100,7 @@ def check_folder(folder: str, overwrite: bool) -> None:
 def check_room(folder: str, needed: int) -> None:
     """Raises ValueError unless a folder's disk has room for so many bytes, and can be written."""
     with _refusing(folder), uninterrupted():
-        path = _path(folder)
+        path = path_of(folder)
         made = _make_parents(path)
         try:
             free = shutil.disk_usage(path.parent).free
@@ -137,7 +138,7 @@ def staging(folder: str) -> Iterator[pathlib.Path]:
         ValueError: it cannot be made, or what is written into it fails.
     """
     with _refusing(folder):
-        path = _path(folder)
+        path = path_of(folder)
         made = _make_parents(path)
         try:
             with _partial(path) as partial:
@@ -167,7 +168,7 @@ def write(
         ValueError: the folder cannot be made or written, or holds something by now.
     """
     with _refusing(folder), uninterrupted():
-        path = _path(folder)
+        path = path_of(folder)
         made = _make_parents(path)
         try:
             with _partial(path) as partial:
@@ -271,11 +272,6 @@ def _remove(folders: Sequence[pathlib.Path]) -> None:
     for folder in folders:
         with contextlib.suppress(OSError):
             folder.rmdir()
-
-
-def _path(folder: str) -> pathlib.Path:
-    """Returns a folder's path, without ~ and symbolic links."""
-    return pathlib.Path(folder).expanduser().resolve()
 
 
 @contextlib.contextmanager

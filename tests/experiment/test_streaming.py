@@ -164,13 +164,18 @@ BAD = {
 }
 
 
+def write_bad(column: str, value: float, folder: pathlib.Path) -> None:
+    """Writes a table of which one value, in row 140,000, is not as it should be."""
+    columns = {"a": np.arange(ROWS) / 3, "weight": np.ones(ROWS), "label": np.arange(ROWS) % 2}
+    columns[column][140_000] = value
+    parquet.write_table(pa.table(columns), folder / "t.parquet")
+
+
 @pytest.mark.parametrize(("column", "value", "message"), BAD.values(), ids=BAD)
 def test_what_is_wrong_in_a_late_row_is_said(
     column: str, value: float, message: str, tmp_path: pathlib.Path
 ) -> None:
-    columns = {"a": np.arange(ROWS) / 3, "weight": np.ones(ROWS), "label": np.arange(ROWS) % 2}
-    columns[column][140_000] = value
-    parquet.write_table(pa.table(columns), tmp_path / "t.parquet")
+    write_bad(column, value, tmp_path)
     given = {"train": str(tmp_path), "label": "label", "weight": "weight", "memory_limit": 1000}
     with pytest.raises(ValueError, match=message) as caught:
         tables.load(DataSettings(**given), Config(), LIKELIHOODS["logit"])  # type: ignore[arg-type]
@@ -184,9 +189,7 @@ def test_what_is_wrong_in_a_late_row_is_said(
 def test_a_row_is_named_by_its_number_in_the_file_though_some_are_held_out(
     column: str, value: float, memory_limit: int, tmp_path: pathlib.Path
 ) -> None:
-    columns = {"a": np.arange(ROWS) / 3, "weight": np.ones(ROWS), "label": np.arange(ROWS) % 2}
-    columns[column][140_000] = value
-    parquet.write_table(pa.table(columns), tmp_path / "t.parquet")
+    write_bad(column, value, tmp_path)
     given = DataSettings(
         train=str(tmp_path),
         label="label",
