@@ -191,11 +191,14 @@ class Checkpoints:
         Raises:
             ValueError: it is of another run, or of a newer version.
         """
-        for path in _candidates(self._run, self._overwrite):
+        candidates = _candidates(self._run, self._overwrite)
+        for path in candidates:
             try:
                 found = read(path)
             except ValueError as error:
-                self._say(f"{error}: the one before is taken")
+                last = path == candidates[-1]
+                rest = "there is no other" if last else "the one before is taken"
+                self._say(f"{error}: {rest}")
                 continue
             if found.facts["format"] > FORMAT:
                 raise ValueError(

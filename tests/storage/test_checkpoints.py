@@ -211,6 +211,16 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(
     assert said[1].startswith("goes on after epoch")
 
 
+def test_where_no_checkpoint_is_whole_a_run_says_so_and_begins_anew(folder: str) -> None:
+    interrupted("module", CONFIGS["sgd"], folder, 8)
+    for path in pathlib.Path(f"{folder}.checkpoints").iterdir():
+        path.write_bytes(b"")
+    said: list[str] = []
+    found = train("module", CONFIGS["sgd"], keeper=Checkpoints(folder, say=said.append))
+    assert_same(found, train("module", CONFIGS["sgd"]))
+    assert said[-1].endswith("cannot be read (it is cut short, or changed): there is no other")
+
+
 @pytest.fixture
 def begun(folder: str) -> str:
     """The folder of a run that was stopped."""
