@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from lowlevel.errors import shortened
@@ -15,6 +16,7 @@ ACTIVATIONS = ("linear", "relu", "tanh", "sigmoid")
 DTYPES = ("float32", "float64")
 KERAS_HOOKS = ("train_step", "compute_loss")
 FULL, WINDOW = SHUFFLES = ("full", "window")
+NO_STRATEGY, MIRRORED, MULTIWORKER = STRATEGIES = ("none", "mirrored", "multiworker")
 # Whether a run goes on from its checkpoints.
 AUTO, NEVER, MUST = RESUMES = ("auto", "never", "must")
 
@@ -61,6 +63,18 @@ def shown(value: Any) -> str:
     if isinstance(value, (tuple, list)):
         return ",".join(map(str, value))
     return shortened(str(value)) or repr(value)
+
+
+def differences(expected: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    """Returns what is otherwise in two runs, in words."""
+    names = [name for name in {**expected, **found} if expected.get(name) != found.get(name)]
+    words = [
+        f"other {name}"
+        if name.startswith(("rows", "likelihood's"))
+        else f"{name}={shown(found.get(name))} in place of {shown(expected.get(name))}"
+        for name in names
+    ]
+    return shortened(", ".join(words))
 
 
 @documented
@@ -155,5 +169,75 @@ class TrainingSettings(CommonSettings):
 
 @documented
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(ModelSettings, TrainingSettings):
+class DistributionSettings(Settings):
+    """How training is shared by devices and machines."""
+
+    strategy: str = setting(
+        NO_STRATEGY,
+        Choice(STRATEGIES),
+        "of TensorFlow: mirrored shares each batch among the devices of this process, multiworker "
+        "among processes, on one machine or many, by TF_CONFIG, in module mode",
+    )
+    virtual_devices: int = setting(
+        1, Whole(at_least=1, at_most=64), "into how many the processor is split, for trying out"
+    )
+    shards: int | None = setting(
+        None,
+        Whole(at_least=0, at_most=4096, optional=True),
+        "parts of each batch whose gradients are taken alone and added in a fixed order, so that "
+        "the bits depend on their number, and not on that of the workers; 0 leaves the sum to the "
+        "strategy; left out, 8 with a strategy, and 1 without",
+    )
+    worker_timeout: int = setting(
+        300, Whole(at_least=1), "seconds that workers wait for one that is not there"
+    )
+
+    def __post_init__(self) -> None:
+        """Checks every field, and that they go together.
+
+        Raises:
+            ValueError: as for every group; or one setting lacks another.
+        """
+        super().__post_init__()
+        if self.virtual_devices > 1 and self.strategy != MIRRORED:
+            raise ValueError(
+                f"virtual_devices: expected 1 but with strategy={MIRRORED}, got "
+                f"{self.virtual_devices} with {self.strategy}: set that, or leave it out"
+            )
+
+    @property
+    def distributed(self) -> bool:
+        """Whether there is a strategy."""
+        return self.strategy != NO_STRATEGY
+
+    @property
+    def sharded(self) -> bool:
+        """Whether a step takes the gradients of shards."""
+        return self.distributed or self.cuts_batches
+
+    @property
+    def cuts_batches(self) -> bool:
+        """Whether the shards of a batch are more, or others, than the batch."""
+        return self.shards not in (None, 1)
+
+
+@documented
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(ModelSettings, TrainingSettings, DistributionSettings):
     """All settings of a run; the defaults are the article's experiment."""
+
+    def check(self, mode: str) -> None:
+        """Raises ValueError where a mode cannot train by these settings, whatever the table."""
+        if mode != KERAS:
+            return
+        if self.strategy == MULTIWORKER:
+            raise ValueError(
+                f"strategy: expected {NO_STRATEGY} or {MIRRORED} in {KERAS} mode, got "
+                f"{MULTIWORKER}: fit of Keras 3 cannot be shared by several workers; use "
+                f"{MODULE} mode, whose loop can"
+            )
+        if self.keras_hook != KERAS_HOOKS[0] and self.sharded:
+            raise ValueError(
+                f"keras_hook: expected {KERAS_HOOKS[0]} where batches are cut into shards, got "
+                f"{self.keras_hook}: Keras's own step takes the gradient of a whole batch"
+            )

@@ -1,10 +1,14 @@
-"""Any exception in one line, for messages that say what failed."""
+"""Any exception in one line, for messages that say what failed; and one that others handle."""
 
 import re
 
 MOST_CHARACTERS = 300
 # Of colours and the like, which some libraries put into their messages.
 _TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+class LostWorkerError(Exception):
+    """A worker is gone; the others can do nothing more in their processes, but in new ones."""
 
 
 def in_one_line(error: BaseException) -> str:

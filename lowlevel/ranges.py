@@ -40,10 +40,11 @@ class Choice(NamedTuple):
 
 
 class Whole(NamedTuple):
-    """A whole number, NumPy's included."""
+    """A whole number, NumPy's included; None stands for "not chosen" where that is allowed."""
 
     at_least: int
     at_most: int | None = None
+    optional: bool = False
 
     @property
     def words(self) -> str:
@@ -51,13 +52,20 @@ class Whole(NamedTuple):
         upwards = f"a whole number of at least {self.at_least}"
         return upwards if self.at_most is None else f"{upwards} and at most {self.at_most}"
 
-    def accept(self, value: Any) -> int:
+    def accept(self, value: Any) -> int | None:
         """Returns the number."""
-        number = operator.index(value)
-        above = self.at_most is not None and number > self.at_most
-        if isinstance(value, bool) or number < self.at_least or above:
-            raise ValueError
-        return number
+        if value is None and self.optional:
+            return None
+        return whole(value, self.at_least, self.at_most)
+
+
+def whole(value: Any, at_least: int, at_most: int | None = None) -> int:
+    """Returns a whole number; raises TypeError or ValueError for anything else, or outside."""
+    number = operator.index(value)
+    above = at_most is not None and number > at_most
+    if isinstance(value, bool) or number < at_least or above:
+        raise ValueError
+    return number
 
 
 class Wholes(NamedTuple):
@@ -75,7 +83,7 @@ class Wholes(NamedTuple):
         if isinstance(value, str):
             raise TypeError
         values = value if isinstance(value, Iterable) else [value]
-        return tuple(map(Whole(self.at_least).accept, values))
+        return tuple(whole(one, self.at_least) for one in values)
 
 
 class Number(NamedTuple):
@@ -166,7 +174,7 @@ class Bytes(NamedTuple):
     def accept(self, value: Any) -> int:
         """Returns the number of bytes."""
         if not isinstance(value, str):
-            return Whole(at_least=1).accept(value)
+            return whole(value, at_least=1)
         if not value:
             return 0
         found = re.fullmatch(r"(\d+(?:\.\d+)?) *([KMGT]?)(i?)B?", value, re.IGNORECASE)
@@ -174,7 +182,7 @@ class Bytes(NamedTuple):
             raise ValueError
         number, unit, binary = found.groups()
         power = "KMGT".find(unit.upper()) + 1 if unit else 0
-        return Whole(at_least=1).accept(int(float(number) * (1024 if binary else 1000) ** power))
+        return whole(int(float(number) * (1024 if binary else 1000) ** power), at_least=1)
 
 
 class Interval(NamedTuple):

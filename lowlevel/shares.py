@@ -3,17 +3,20 @@
 import tensorflow as tf
 
 
-def row_shares(y: tf.Tensor, sample_weight: tf.Tensor | None = None) -> tf.Tensor:
+def row_shares(
+    y: tf.Tensor, sample_weight: tf.Tensor | None = None, rows: int | tf.Tensor | None = None
+) -> tf.Tensor:
     """Returns what each row counts in the mean: a scalar, or `[n]` where the rows are weighted.
 
     Args:
         y: labels, `[n]`, of the model's dtype.
-        sample_weight: None, or `[n]`; as in Keras, the weighted sum is divided by n.
+        sample_weight: None, or `[n]`; as in Keras, the weighted sum is divided by the rows.
+        rows: of the batch that the labels are a part of; None where they are all of it.
 
     Raises:
         ValueError: the weights are not `[n]`.
     """
-    share = 1 / tf.cast(tf.size(y), y.dtype)
+    share = 1 / tf.cast(tf.size(y) if rows is None else rows, y.dtype)
     if sample_weight is None:
         return share
     if not y.shape.is_compatible_with(sample_weight.shape):

@@ -5,7 +5,7 @@ import functools
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 MOST_THREADS = 1024
 
@@ -27,26 +27,36 @@ def import_tensorflow() -> None:
     backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     if backend != "tensorflow":
         raise ValueError(f"KERAS_BACKEND: expected tensorflow, got {backend}: unset it for this")
-    # Errors only; TensorFlow reads it once, at its import.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Errors only; TensorFlow reads it once, at its import. Among several workers, whatever waits
+    # for one that is gone writes an error of its own, and then raises it as well.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if "TF_CONFIG" in os.environ else "2")
     # Fewer differences between processors: oneDNN picks other kernels on each.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     with held_back_standard_error():
         import tensorflow  # noqa: F401
 
 
-def start_devices(threads: int) -> int:
+def start_devices(
+    threads: int, virtual_devices: int = 1, connect: Callable[[], object] | None = None
+) -> int:
     """Starts TensorFlow's devices with a number of threads for an operation; returns that number.
 
     It holds for the whole process, from the first use of a device on.
 
     Args:
         threads: 0 for what the process has, or as many as it may use.
+        virtual_devices: into how many the processor is split; 1 for as many as it is.
+        connect: what uses the devices first, where that has to come before all else.
 
     Raises:
         ValueError: the process has begun with another number.
     """
-    running = _started(threads)
+    running, devices = _started(threads, virtual_devices, connect)
+    if virtual_devices not in (1, devices):
+        raise ValueError(
+            f"virtual_devices: expected {devices}, with which TensorFlow has begun in this "
+            f"process, got {virtual_devices}: set it before TensorFlow's first use"
+        )
     if threads not in (0, running):
         raise ValueError(
             f"threads: expected {running}, with which TensorFlow has begun in this process, got "
@@ -56,8 +66,10 @@ def start_devices(threads: int) -> int:
 
 
 @functools.cache
-def _started(threads: int) -> int:
-    """Starts TensorFlow's devices, unless they are; returns the number of threads they have."""
+def _started(
+    threads: int, virtual_devices: int, connect: Callable[[], object] | None
+) -> tuple[int, int]:
+    """Starts TensorFlow's devices, unless they are; returns how many threads and CPUs there are."""
     import tensorflow as tf
 
     settings = tf.config.threading
@@ -68,8 +80,16 @@ def _started(threads: int) -> int:
             # Where devices are in use already, they have the default.
             with contextlib.suppress(RuntimeError):
                 settings.set_intra_op_parallelism_threads(threads or usable)
-        tf.config.list_logical_devices()
-    return settings.get_intra_op_parallelism_threads() or usable
+        if virtual_devices > 1:
+            parts = [tf.config.LogicalDeviceConfiguration()] * virtual_devices
+            with contextlib.suppress(RuntimeError):
+                tf.config.set_logical_device_configuration(
+                    tf.config.list_physical_devices("CPU")[0], parts
+                )
+        if connect:
+            connect()
+        devices = tf.config.list_logical_devices("CPU")
+    return settings.get_intra_op_parallelism_threads() or usable, len(devices)
 
 
 def _usable_threads() -> int:

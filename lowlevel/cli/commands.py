@@ -1,5 +1,6 @@
 """The commands: train in one mode, in both, or check, or predict; each prints as it goes."""
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -8,8 +9,9 @@ from lowlevel import startup
 from lowlevel.cli import output, predict, reports, tensorboard
 from lowlevel.cli.flags import PREDICT, Call
 from lowlevel.cli.progress_bar import Bar
-from lowlevel.config import NEVER, TRAINING_MODES
-from lowlevel.errors import in_one_line
+from lowlevel.config import MULTIWORKER, NEVER, TRAINING_MODES, Config
+from lowlevel.distribution import cluster
+from lowlevel.errors import LostWorkerError, in_one_line
 from lowlevel.storage import checkpoints, event_files, run_folder
 from lowlevel.storage.run_folder import Results
 
@@ -26,6 +28,15 @@ def execute(call: Call) -> int:
     """
     if call.mode == PREDICT:
         return predict.execute(call)
+    if call.config.distributed and call.mode not in (*TRAINING_MODES, "compare"):
+        raise ValueError("--strategy: expected with a --mode that trains, got it without")
+    for mode in TRAINING_MODES:
+        if call.mode in (mode, "compare"):
+            call.config.check(mode)
+    rank = cluster.from_environment().rank if call.config.strategy == MULTIWORKER else 0
+    if rank:
+        # What a run leaves, the chief does.
+        call = call._replace(output_dir="", tensorboard=False)
     before = latest_facts(call)
     if call.output_dir and call.mode != "check":
         goes_on = before and not before["stopped"] and before["epoch"] < call.config.epochs
@@ -34,10 +45,14 @@ def execute(call: Call) -> int:
     startup.import_tensorflow()
     # Those that the run was begun with, if it is to go on: the last bits depend on them.
     threads_before = before.get("environment", {}).get("threads", 0)
-    startup.start_devices(call.config.threads or threads_before)
+    config = dataclasses.replace(call.config, threads=call.config.threads or threads_before)
+    if call.mode == "check":
+        startup.start_devices(config.threads)
+    else:
+        start(config)
     try:
-        return check(call) if call.mode == "check" else train(call)
-    except ValueError:
+        return check(call) if call.mode == "check" else train(call, rank)
+    except (ValueError, LostWorkerError):
         raise
     except (Exception, SystemExit) as error:
         import tensorflow as tf
@@ -57,8 +72,20 @@ def latest_facts(call: Call) -> dict[str, Any]:
     return checkpoints.latest_facts(call.output_dir, call.overwrite)
 
 
-def train(call: Call) -> int:
-    """Trains in one mode or both; returns 1 if both differ too much."""
+def start(config: Config) -> None:
+    """Starts TensorFlow's devices, and waits for the other workers where there are any."""
+    from lowlevel.distribution import strategies
+
+    strategies.start(config)
+
+
+def train(call: Call, rank: int = 0) -> int:
+    """Trains in one mode or both; returns 1 if both differ too much.
+
+    Args:
+        call: what was asked for.
+        rank: of this worker; the chief, which reports, is 0.
+    """
     from lowlevel.experiment import judgements, modes, original_scale, tables
     from lowlevel.likelihoods import loading
 
@@ -78,8 +105,28 @@ def train(call: Call) -> int:
         weights = call.config.count_weights(columns) + 2 * columns
         needed = run_folder.bytes_needed(call.config, weights, call.export, call.report)
         run_folder.check_room(call.output_dir, needed * len(trained))
+    if rank:
+        return train_as_worker(call, found, rank)
     output.show_tables(found, call.mode)
-    return (train_both if call.mode == "compare" else train_one)(call, found)
+    code = (train_both if call.mode == "compare" else train_one)(call, found)
+    if call.config.strategy == MULTIWORKER:
+        from lowlevel.distribution import exchange
+
+        # Whoever is gone by now had nothing left to do.
+        with contextlib.suppress(LostWorkerError):
+            exchange.barrier()
+    return code
+
+
+def train_as_worker(call: Call, found: "Tables", rank: int) -> int:
+    """Trains along with the chief, and waits until that has written what the run leaves."""
+    from lowlevel import experiment
+    from lowlevel.distribution import exchange
+
+    print(f"worker {rank}: trains along with worker 0, which reports", flush=True)
+    experiment.train(call.mode, call.config, found.train, (), found.test)
+    exchange.barrier()
+    return 0
 
 
 def train_one(call: Call, found: "Tables") -> int:

@@ -12,7 +12,7 @@ from absl import app, flags, logging
 
 from lowlevel.cli import commands
 from lowlevel.cli.flags import Call, define, parse, program
-from lowlevel.errors import in_one_line, shortened
+from lowlevel.errors import LostWorkerError, in_one_line, shortened
 
 # As a shell reports a process that the signal has ended.
 INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
@@ -45,9 +45,24 @@ def run(call: Call) -> None:
     with endings():
         if sys.stdout is None:
             raise ValueError("expected an open standard output, got a closed one: try > /dev/null")
-        code = commands.execute(call)
+        try:
+            code = commands.execute(call)
+        except LostWorkerError:
+            begin_again(call)
         sys.stdout.flush()
     sys.exit(code)
+
+
+def begin_again(call: Call) -> NoReturn:
+    """Has this process begin anew, without its worker that is gone: to wait for another.
+
+    TensorFlow cannot do that in a process that was connected to one.
+    """
+    seconds = call.config.worker_timeout
+    print(f"{program()}: a worker is gone: waits for it, {seconds} seconds", file=sys.stderr)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 @contextlib.contextmanager

@@ -1,14 +1,15 @@
 """A table of rows to train on that does not fit into memory: a window of it is, at a time."""
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from lowlevel.config import FULL, TrainingSettings
+from lowlevel.config import FULL, Config
 from lowlevel.data.columns import BLOCK_ROWS
 from lowlevel.data.order import Block, ahead, aligned_empty
 from lowlevel.data.row_file import RowFile
+from lowlevel.data.shards import ALL, Portion
 from lowlevel.data.table import Table
 from lowlevel.data.windows import make_windows
 
@@ -49,10 +50,11 @@ class Stream:
 
     def blocks(
         self,
-        settings: TrainingSettings,
+        settings: Config,
         spans: Iterable[range],
         longest: int,
         batches_done: int = 0,
+        portion: Portion = ALL,
     ) -> Iterator[Block]:
         """Yields a run's epochs in blocks, of one window each.
 
@@ -61,17 +63,19 @@ class Stream:
             spans: the epochs in turn, counted from 0.
             longest: as for a `Table`; no block here is longer than an epoch.
             batches_done: how many of the first epoch's are left out.
+            portion: of each batch, whose rows are read; the orders of the others have no meaning.
 
         Raises:
             ValueError: the rows are to be shuffled in full.
         """
         check_shuffle(settings)
-        windows = make_windows(self.rows, self.row_bytes, settings.batch_size)
+        batch_size = settings.batch_size
+        windows = make_windows(self.rows, self.row_bytes, batch_size, settings.cuts_batches)
         seed = settings.seed
 
         def parts() -> Iterator[tuple[int, int, list[range], int]]:
             """Yields windows, and how many rows of each are left out."""
-            done = batches_done * settings.batch_size
+            done = batches_done * batch_size
             for epoch in itertools.chain.from_iterable(spans):
                 for number, runs in enumerate(windows.runs(seed, epoch)):
                     rows = sum(map(len, runs))
@@ -84,12 +88,29 @@ class Stream:
             order = windows.permutation(seed, epoch, number)[done:]
             made = aligned_empty((1, len(order)), np.dtype(np.int32))
             made[0] = order
+            if portion != ALL:
+                own = portion.of_rows(len(order), batch_size)
+                runs, made[0, own] = picked(runs, order[own])
             return Block(self._file.read(runs), made, 1, ends=number + 1 == windows.count)
 
         return ahead(make, parts())
 
 
-def check_shuffle(settings: TrainingSettings) -> None:
+def picked(runs: Sequence[range], places: np.ndarray) -> tuple[list[range], np.ndarray]:
+    """Returns the runs of some of the rows of others, and where each of these rows is among them.
+
+    Args:
+        runs: of rows, by their numbers, one after another.
+        places: among the rows of the runs, each once, `[n]`.
+    """
+    numbers = np.concatenate([np.arange(run.start, run.stop) for run in runs])[np.sort(places)]
+    ends = np.flatnonzero(np.diff(numbers) != 1) + 1
+    parts = np.split(numbers, ends) if len(numbers) else []
+    found = [range(int(part[0]), int(part[-1]) + 1) for part in parts]
+    return found, np.argsort(np.argsort(places))
+
+
+def check_shuffle(settings: Config) -> None:
     """Raises ValueError if rows that are not in memory are to be shuffled in full."""
     if settings.shuffle == FULL:
         raise ValueError(

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from lowlevel.config import FULL, TrainingSettings
+from lowlevel.config import FULL, Config
 from lowlevel.data.columns import BLOCK_ROWS
 from lowlevel.data.order import Block, aligned, blocks, orders
+from lowlevel.data.shards import ALL, Portion
 from lowlevel.data.windows import make_windows
 from lowlevel.errors import in_one_line
 
@@ -91,10 +92,11 @@ class Table:
 
     def blocks(
         self,
-        settings: TrainingSettings,
+        settings: Config,
         spans: Iterable[range],
         longest: int,
         batches_done: int = 0,
+        portion: Portion = ALL,
     ) -> Iterator[Block]:
         """Yields a run's epochs in blocks, of all rows each.
 
@@ -103,12 +105,15 @@ class Table:
             spans: the epochs in turn, counted from 0, in ranges of which no block exceeds one.
             longest: how many epochs a span has at most.
             batches_done: how many of the first epoch's are left out.
+            portion: as for a `Stream`; what is in memory is there for every worker.
         """
         done = batches_done * settings.batch_size
         if settings.shuffle in (None, FULL):
             orders_from = functools.partial(orders, settings.seed, self.rows)
         else:
-            windows = make_windows(self.rows, self.row_bytes, settings.batch_size)
+            windows = make_windows(
+                self.rows, self.row_bytes, settings.batch_size, settings.cuts_batches
+            )
             orders_from = functools.partial(windows.orders, settings.seed)
         return blocks(tuple(map(aligned, self.columns)), orders_from, spans, longest, done)
 

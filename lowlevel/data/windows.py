@@ -26,11 +26,14 @@ class Windows:
         rows: of the table.
         group: rows in a group; the last one may have fewer.
         window: rows in a window, a multiple of the batch's; the last one may have fewer.
+        batch: rows in a batch that is cut into shards, whose rows come in the window's order; 1
+            where none is.
     """
 
     rows: int
     group: int
     window: int
+    batch: int = 1
 
     @property
     def count(self) -> int:
@@ -59,7 +62,13 @@ class Windows:
         """Returns the order of the rows within one window of an epoch, int64 `[its rows]`."""
         rows = min(self.window, self.rows - number * self.window)
         # Counted from 1: a seed's trailing zeros would make no difference.
-        return np.random.default_rng([seed, _DRAWS, epoch, number + 1]).permutation(rows)
+        order = np.random.default_rng([seed, _DRAWS, epoch, number + 1]).permutation(rows)
+        if self.batch > 1:
+            # Whoever reads one shard of each batch then finds its rows next to each other.
+            whole, short = np.split(order, [rows - rows % self.batch])
+            whole.reshape(-1, self.batch).sort(axis=1)
+            short.sort()
+        return order
 
     def order(self, seed: int, epoch: int) -> np.ndarray:
         """Returns the order of the rows in one epoch, int64 `[rows]`."""
@@ -76,7 +85,15 @@ class Windows:
         return (self.order(seed, epoch) for epoch in itertools.count(first_epoch))
 
 
-def make_windows(rows: int, row_bytes: int, batch_size: int) -> Windows:
-    """Returns how a table is cut: by its rows' size and by the batches, whatever the machine."""
+def make_windows(rows: int, row_bytes: int, batch_size: int, sharded: bool = False) -> Windows:
+    """Returns how a table is cut: by its rows' size and by the batches, whatever the machine.
+
+    Args:
+        rows: of the table.
+        row_bytes: what a row takes.
+        batch_size: rows in a batch.
+        sharded: whether batches are cut into shards.
+    """
     batches = max(1, WINDOW_BYTES // (row_bytes * batch_size))
-    return Windows(rows, max(1, GROUP_BYTES // row_bytes), batches * batch_size)
+    group = max(1, GROUP_BYTES // row_bytes)
+    return Windows(rows, group, batches * batch_size, batch_size if sharded else 1)

@@ -1,5 +1,6 @@
 """A run: a model built, trained and evaluated, in either mode."""
 
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -7,13 +8,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from lowlevel.config import Config
+from lowlevel.config import NO_STRATEGY, Config
 from lowlevel.data import Rows, Table
 from lowlevel.data.columns import BLOCK_ROWS
+from lowlevel.distribution import strategies
 from lowlevel.experiment import metrics, modes
 from lowlevel.experiment.early_stopping import EarlyStopping
 from lowlevel.experiment.settling import base_rate, check_test, settled
 from lowlevel.experiment.snapshots import Course, Keeper, keeping
+from lowlevel.experiment.workers import shared
 from lowlevel.likelihoods import Likelihood
 from lowlevel.progress import Epoch, Follower, Observer, Progress, State, check_finite
 
@@ -79,23 +82,24 @@ def train(
           number of threads, runs functions eagerly, or is in the scope of a strategy.
     """
     wing = modes.load(mode)
-    config, likelihood = settled(config, table)
+    config, likelihood = settled(mode, config, table)
     check_test(config, table, test)
+    keeper = shared(keeper, mode, config)
     base_rate_nll = base_rate(likelihood, table)
-    state = wing.start(config, likelihood, table)
+    with strategies.scope(config):
+        state = wing.start(config, likelihood, table)
     progress = Progress(config, observers, followers)
     stopping = EarlyStopping(wing, progress, test, mean_loss) if config.patience and test else None
     if stopping:
         progress.observers = (*progress.observers, stopping)
     course = Course(wing, state, progress, stopping)
     with keeping(keeper, course, config, table, test):
-        if not progress.stopped:
-            wing.train(state, config, table, progress)
-        if state.epoch != config.epochs and not progress.stopped:
-            raise ValueError(f"Expected {config.epochs} epochs, got {state.epoch}: rows ran out")
+        train_on(course, config, table)
         end = course.take() if keeper else None
         if stopping:
             stopping.restore(state)
+        if config.distributed:
+            state = undistributed(wing, state, config, likelihood, table)
         found = evaluate(wing, state.model, likelihood, table)
         if keeper and end:
             keeper.finish(end)
@@ -108,6 +112,32 @@ def train(
         state,
         stopping.best_epoch if stopping else None,
     )
+
+
+def train_on(course: Course, config: Config, table: Rows) -> None:
+    """Trains from where a run is to its end.
+
+    Raises:
+        ValueError: the loss is not finite, or it did not come to its end.
+    """
+    wing, state, progress, _ = course
+    if not progress.stopped:
+        with strategies.scope(config):
+            wing.train(state, config, table, progress)
+    if state.epoch != config.epochs and not progress.stopped:
+        raise ValueError(f"Expected {config.epochs} epochs, got {state.epoch}: rows ran out")
+
+
+def undistributed(
+    wing: modes.Mode, state: State, config: Config, likelihood: Likelihood, table: Rows
+) -> State:
+    """Returns a state like another, whose variables are on no more devices than one."""
+    alone = dataclasses.replace(config, strategy=NO_STRATEGY, virtual_devices=1, shards=1)
+    made = wing.start(alone, likelihood, table)
+    values = wing.named_variables(state)
+    for name, variable in wing.named_variables(made).items():
+        variable.assign(values[name].numpy())
+    return dataclasses.replace(state, model=made.model, optimizer=made.optimizer)
 
 
 def evaluate(wing: modes.Mode, model: Any, likelihood: Likelihood, table: Rows) -> dict[str, float]:

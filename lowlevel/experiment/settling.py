@@ -6,34 +6,37 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from lowlevel import startup
 from lowlevel.config import FULL, NEWTON, WINDOW, Config, shown
 from lowlevel.data import Rows, Stream, Table
 from lowlevel.data.summaries import label_weights
 from lowlevel.data.table import check_range
+from lowlevel.distribution import strategies
 from lowlevel.errors import in_one_line
 from lowlevel.experiment.metrics import METRICS
 from lowlevel.likelihoods import Likelihood
 from lowlevel.likelihoods.loading import load
 
+# Of each batch, where it is shared: enough for eight workers, and few beside what each costs.
+SHARDS = 8
 # Of every weight: itself, its gradient, and an optimizer's two slots.
 COPIES = 4
 
 
-def settled(config: Config, table: Rows) -> tuple[Config, Likelihood]:
+def settled(mode: str, config: Config, table: Rows) -> tuple[Config, Likelihood]:
     """Returns a config with nothing left open, and its likelihood, both fit for a table.
 
     Raises:
         ValueError: see `experiment.train`.
     """
     check_types(config, table)
+    config.check(mode)
     check_process()
     if config.dtype not in (None, table.dtype):
         raise ValueError(
             f"Expected a table of the config's dtype, {config.dtype}, got {table.dtype}: "
             "set one to the other, or leave the config's out"
         )
-    threads = startup.start_devices(config.threads)
+    threads = strategies.start(config)
     likelihood = load(config.likelihood)
     for name in likelihood.metrics:
         if name not in METRICS:
@@ -45,7 +48,9 @@ def settled(config: Config, table: Rows) -> tuple[Config, Likelihood]:
         check_range("labels", labels, *likelihood.label_range, first_row=row)
         row += len(labels)
     shuffle = config.shuffle or (FULL if isinstance(table, Table) else WINDOW)
-    config = dataclasses.replace(config, dtype=table.dtype, threads=threads, shuffle=shuffle)
+    config = dataclasses.replace(
+        config, dtype=table.dtype, threads=threads, shuffle=shuffle, shards=number_of_shards(config)
+    )
     check_numbers(config)
     if config.optimizer == NEWTON:
         check_newton(config, table.width, likelihood.predictors)
@@ -100,6 +105,14 @@ def check_process() -> None:
     if tf.distribute.has_strategy():
         name = type(tf.distribute.get_strategy()).__name__
         raise ValueError(f"Expected no distribution strategy, got {name}: train outside its scope")
+
+
+def number_of_shards(config: Config) -> int:
+    """Returns into how many shards each batch is cut."""
+    if config.shards is None:
+        return SHARDS if config.distributed else 1
+    # Without a strategy there is nobody to leave the sum to.
+    return config.shards if config.distributed else max(1, config.shards)
 
 
 def check_numbers(config: Config) -> None:

@@ -16,9 +16,9 @@ from lowlevel.experiment.modes import Mode
 from lowlevel.likelihoods import Likelihood, loading
 from lowlevel.progress import Epoch, Progress, Snapshot, State
 
-# What may be another when a run goes on: how long it is to be; and threads, on which only the last
-# bits depend.
-FREE = ("epochs", "threads")
+# What may be another when a run goes on: how long it is to be; threads, on which only the last bits
+# depend; and who shares the work, on which none does.
+FREE = ("epochs", "threads", "strategy", "virtual_devices", "worker_timeout")
 # What stopping early goes by, beside the best weights.
 STOPPING = ("best", "best_epoch", "worse")
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from lowlevel import startup
 from lowlevel.config import Config
 from lowlevel.data import Rows, Stream, Table, files, german_credit, schema, sources, tfds_tables
 from lowlevel.data.columns import BLOCK_ROWS, Source
@@ -16,6 +15,7 @@ from lowlevel.data.number_columns import check_sizes
 from lowlevel.data.settings import DataSettings
 from lowlevel.data.splits import hold_out, hold_out_rows
 from lowlevel.data.stream import check_shuffle
+from lowlevel.distribution import strategies
 from lowlevel.encoder import Encoder, encode, of_numbers
 from lowlevel.experiment.settling import total_memory
 from lowlevel.experiment.streaming import encoded, in_memory
@@ -83,7 +83,7 @@ def load(
     import pyarrow as pa
 
     # Before the first operation, so that it is quiet, and on as many threads as were asked for.
-    startup.start_devices(config.threads)
+    strategies.start(config)
     dtype = config.dtype or "float32"
     if train is None and not settings.train and not settings.dataset:
         return _german_credit(settings, config, dtype, data_dir)

@@ -49,6 +49,22 @@ def stacked(order: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
 
 
 def unpack(batch: Any, dtype: str) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
+    """Returns what `columns_of` does of a batch that is whole.
+
+    Raises:
+        ValueError: as for that; or there is more than one replica.
+    """
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    if replicas > 1:
+        raise ValueError(
+            f"Expected one replica, got a strategy with {replicas}: a row's share of the mean is "
+            "known of one replica's batch alone, and every update would be that many times too "
+            "large; train by strategy=mirrored, or without"
+        )
+    return columns_of(batch, dtype)
+
+
+def columns_of(batch: Any, dtype: str) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
     """Returns features, labels and sample weights or None of a batch from Keras, as vectors.
 
     Args:
@@ -56,15 +72,8 @@ def unpack(batch: Any, dtype: str) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | No
         dtype: of the model, which labels and weights are brought to, integers too.
 
     Raises:
-        ValueError: there are no labels, they have another shape, or there is more than one replica.
+        ValueError: there are no labels, or they have another shape.
     """
-    replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    if replicas > 1:
-        raise ValueError(
-            f"Expected one replica, got a strategy with {replicas}: a row's share of the mean is "
-            "known of one replica's batch alone, and every update would be that many times too "
-            "large; train without the strategy"
-        )
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
     if y is None:
         raise ValueError("Expected labels as well as features, got no `y`: give both")

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from lowlevel import data
 from lowlevel.config import Config, ModelSettings
-from lowlevel.keras_mode import batches
+from lowlevel.keras_mode import batches, sharding
 from lowlevel.keras_mode.base import floatx
 from lowlevel.keras_mode.compute_loss import MODELS
 from lowlevel.keras_mode.layers import Logistic, hidden_layers, penalty
@@ -19,21 +19,27 @@ from lowlevel.likelihoods import Likelihood
 from lowlevel.progress import Progress, State, steps_per_call
 
 
-def build(settings: ModelSettings, likelihood: Likelihood, table: data.Rows) -> CustomModel:
+def build(
+    settings: ModelSettings,
+    likelihood: Likelihood,
+    table: data.Rows,
+    kind: type[CustomModel] | None = None,
+) -> CustomModel:
     """Returns the untrained model that a run asks for; the table gives its inputs' moments."""
     seeds = data.layer_seeds(settings.seed, len(settings.hidden_units) + 1)
     nn_block = hidden_layers(settings, table, seeds)
     output_seed = seeds[len(settings.hidden_units)]
     start = keras.initializers.RandomNormal(stddev=0.05, seed=output_seed)
     logistic = Logistic(likelihood, start, penalty(settings.l2), dtype=table.dtype)
-    model = MODELS[settings.keras_hook](nn_block, logistic, dtype=table.dtype)
+    model = (kind or MODELS[settings.keras_hook])(nn_block, logistic, dtype=table.dtype)
     model.build((None, table.width))
     return model
 
 
 def start(config: Config, likelihood: Likelihood, table: data.Rows) -> State:
     """Returns the state before the first epoch."""
-    model = build(config, likelihood, table)
+    kind = sharding.model_class(config) if config.sharded else None
+    model = build(config, likelihood, table, kind)
     with floatx(table.dtype):
         return State(model, make_optimizer(config, model.trainable_variables))
 
@@ -68,10 +74,11 @@ def fit(
     state.model.compile(
         optimizer=state.optimizer,
         steps_per_execution=steps_per_execution(state.model, batch_size, steps),
-        jit_compile=config.jit_compile,
+        jit_compile=config.jit_compile and not config.sharded,
     )
+    rows = batches.dataset(blocks, table, batch_size)
     state.model.fit(
-        batches.dataset(blocks, table, batch_size),
+        sharding.for_every_replica(rows) if config.distributed else rows,
         initial_epoch=state.epoch,
         epochs=state.epoch + 1 if state.batch else config.epochs,
         steps_per_epoch=steps,
@@ -127,7 +134,7 @@ class WatchedCallback(ProgressCallback):
         """Says how far it is, but at the end of an epoch, which comes next."""
         if batch + 1 < self.params["steps"]:
             self.state.batch = self.before + batch + 1
-            self.state.total = float(self.model.loss_tracker.total)
+            self.state.total = float(self.model.loss_tracker.total.numpy())
             self.progress.add([], self.state)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any]) -> None:

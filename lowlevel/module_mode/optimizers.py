@@ -38,8 +38,16 @@ class Optimizer(tf.Module):
             gradients: one for each variable, in the variables' order and of their shapes.
 
         Raises:
-            ValueError: a gradient is None, or has another shape than its variable, which some
-              updates would broadcast without a word.
+            ValueError: see `check`.
+        """
+        self.check(gradients)
+        self.update(gradients)
+
+    def check(self, gradients: Sequence[tf.Tensor | None]) -> None:
+        """Raises ValueError for what is no gradient of the variables.
+
+        That is one that is None, or has another shape than its variable, which some updates would
+        broadcast without a word.
         """
         for variable, gradient in zip(self.trained, gradients, strict=True):
             if gradient is None or gradient.shape != variable.shape:
@@ -49,7 +57,6 @@ class Optimizer(tf.Module):
                     f"{given}: see that the loss depends on it, and that its custom gradient "
                     "covers it"
                 )
-        self.update(gradients)
 
     def update(self, gradients: Sequence[tf.Tensor]) -> None:
         """Updates the variables by gradients known to be sound."""

@@ -7,8 +7,9 @@ import tensorflow as tf
 
 from lowlevel import data
 from lowlevel.config import NEWTON, Config, ModelSettings
+from lowlevel.distribution.sums import portion_of
 from lowlevel.likelihoods import Likelihood
-from lowlevel.module_mode import batches, newton
+from lowlevel.module_mode import batches, newton, sharding
 from lowlevel.module_mode.layers import Logistic, hidden_layers
 from lowlevel.module_mode.model import CustomModel
 from lowlevel.module_mode.optimizers import make_optimizer
@@ -53,7 +54,8 @@ def train(state: State, config: Config, table: data.Rows, progress: Progress) ->
     sizes = batches.sizes(table.rows, batch_size)
     compiled: dict[int, Callable[..., tf.Tensor]] = {}
     spans = progress.spans(state.epoch)
-    for block in table.blocks(config, spans, progress.longest_span, state.batch):
+    portion = portion_of(config)
+    for block in table.blocks(config, spans, progress.longest_span, state.batch, portion):
         tensors = batches.tensors(block)
         rows = block.orders.shape[1]
         # An epoch's last block may be shorter than the others, and a run's first one.
@@ -78,24 +80,22 @@ def compile_steps(
     of each step, `[steps of the block]`, 0 for those not taken. It is traced once.
     """
     # Only the loop below is for autograph to convert; the step has none, and it takes long.
-    train_step = tf.autograph.experimental.do_not_convert(state.model.train_step)
+    train_on = tf.autograph.experimental.do_not_convert(
+        sharding.train_on if config.sharded else train_on_batch
+    )
     longest, rows = tensors[0].shape
     batch_size = min(config.batch_size, rows)
     steps = longest * len(batches.sizes(rows, batch_size))
-    optimizer = state.optimizer
 
-    @tf.function(jit_compile=config.jit_compile)
+    # Of a sharded step XLA compiles each shard's part: it cannot have what replicas exchange.
+    @tf.function(jit_compile=config.jit_compile and not config.sharded)
     def run_steps(
         first: tf.Tensor, last: tf.Tensor, orders: tf.Tensor, *columns: tf.Tensor
     ) -> tf.Tensor:
-        def train_on(numbers: tf.Tensor) -> tf.Tensor:
-            x, y, *weight = (tf.gather(column, numbers) for column in columns)
-            return train_step(optimizer, x, y, row_shares(y, *weight))
-
         cut = batches.cut(orders, batch_size)
         losses = tf.TensorArray(columns[0].dtype, steps, element_shape=[])
         for step in tf.range(first, last):
-            loss = cut.on_step(step, train_on)
+            loss = cut.on_step(step, lambda numbers: train_on(state, config, columns, numbers))
             losses = losses.write(step, loss)
         return losses.stack()
 
@@ -104,6 +104,14 @@ def compile_steps(
     return run_steps.get_concrete_function(
         whole_number, whole_number, *(tf.TensorSpec(x.shape, x.dtype) for x in tensors)
     )
+
+
+def train_on_batch(
+    state: State, config: Config, columns: Sequence[tf.Tensor], numbers: tf.Tensor
+) -> tf.Tensor:
+    """Updates the weights by the rows of one batch, by their numbers; returns their mean NLL."""
+    x, y, *weight = (tf.gather(column, numbers) for column in columns)
+    return state.model.train_step(state.optimizer, x, y, row_shares(y, *weight))
 
 
 def call_for_all(

@@ -14,10 +14,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lowlevel.config import AUTO, MUST, NEVER, shown
-from lowlevel.errors import shortened
+from lowlevel.config import AUTO, MUST, NEVER, differences
+from lowlevel.errors import LostWorkerError
+from lowlevel.packing import packed
 from lowlevel.progress import Snapshot
-from lowlevel.storage.checkpoint_file import FORMAT, flush, packed, read, refusing
+from lowlevel.storage.checkpoint_file import FORMAT, flush, read, refusing
 from lowlevel.storage.contents import CHECKPOINT, beside, path_of
 
 FOLDER = "checkpoints"
@@ -152,9 +153,9 @@ class Checkpoints:
     def give_up(self, error: BaseException) -> None:
         """Writes the last snapshot down where somebody has stopped the run, and says so.
 
-        What has failed by itself would fail again.
+        So it does where a worker is gone. What has failed by itself would fail again.
         """
-        if not isinstance(error, Exception):
+        if isinstance(error, LostWorkerError) or not isinstance(error, Exception):
             self.write()
             if self._written:
                 error.args = (f"the same command goes on after epoch {self._written[0]}",)
@@ -205,7 +206,7 @@ class Checkpoints:
                     f"resume: {path} is of a newer version: use that, or begin anew in another "
                     "folder"
                 )
-            differs = _differences(self._identity, found.facts["identity"])
+            differs = differences(self._identity, found.facts["identity"])
             if differs and self._overwrite:
                 return None
             if differs:
@@ -239,7 +240,7 @@ class Checkpoints:
 
     def _say_what_differs(self, before: Mapping[str, Any]) -> None:
         """Says on what the last bits depend that is not as it was."""
-        differs = _differences(self._environment, before)
+        differs = differences(self._environment, before)
         if differs:
             self._say(f"made with {differs}: the last bits may differ from those of one run")
 
@@ -269,15 +270,3 @@ def _candidates(run: pathlib.Path, overwrite: bool) -> list[pathlib.Path]:
 def _place(snapshot: Snapshot) -> tuple[int, int]:
     """Returns how far a snapshot is: its epoch and batch."""
     return snapshot.facts["epoch"], snapshot.facts["batch"]
-
-
-def _differences(expected: Mapping[str, Any], found: Mapping[str, Any]) -> str:
-    """Returns what is otherwise, in words."""
-    names = [name for name in {**expected, **found} if expected.get(name) != found.get(name)]
-    words = [
-        f"other {name}"
-        if name.startswith(("rows", "likelihood's"))
-        else f"{name}={shown(found.get(name))} in place of {shown(expected.get(name))}"
-        for name in names
-    ]
-    return shortened(", ".join(words))

@@ -16,7 +16,6 @@ from lowlevel.cli import output
 from lowlevel.config import OPTIMIZERS, Config
 from lowlevel.data import Table
 from lowlevel.experiment import comparison, modes
-from lowlevel.likelihoods import Likelihood
 from tests import wings
 
 HIDDEN = ((), (4,), (16, 8), (1,))
@@ -141,8 +140,8 @@ def test_a_mode_that_goes_its_own_way_is_found(monkeypatch: pytest.MonkeyPatch) 
     keras = modes.load("keras")
     build = keras.build
 
-    def build_another(config: Config, likelihood: Likelihood, table: Table) -> Any:
-        model = build(config, likelihood, table)
+    def build_another(*arguments: Any) -> Any:
+        model = build(*arguments)
         kernel = model.logistic.kernel
         kernel.assign(np.nextafter(kernel.numpy(), np.float32(1)))
         return model

@@ -1,0 +1,1 @@
+"""Several devices or machines: the strategy, the cluster, and sums whose bits they leave alone."""
