@@ -86,9 +86,16 @@ def _started(
                 tf.config.set_logical_device_configuration(
                     tf.config.list_physical_devices("CPU")[0], parts
                 )
-        if connect:
-            connect()
-        devices = tf.config.list_logical_devices("CPU")
+        refusal = None
+        try:
+            if connect:
+                connect()
+        except ValueError as error:
+            # It says what there is to say, and TensorFlow's own lines nothing more.
+            refusal = error
+        devices = [] if refusal else tf.config.list_logical_devices("CPU")
+    if refusal:
+        raise refusal
     return settings.get_intra_op_parallelism_threads() or usable, len(devices)
 
 

@@ -130,7 +130,9 @@ class Cluster:
             if code:
                 for process in self.processes:
                     process.kill()
-                raise RuntimeError(f"worker {rank}: {(self.folder / f'shared-{rank}.log').read_text()}")
+                raise RuntimeError(
+                    f"worker {rank}: {(self.folder / f'shared-{rank}.log').read_text()}"
+                )
         return False
 
     def finish(self) -> None:

@@ -1,5 +1,8 @@
 """What the workers of a cluster tell each other: bytes of each to all."""
 
+import functools
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
@@ -16,25 +19,32 @@ def exchange(content: bytes) -> list[bytes]:
     Raises:
         LostWorkerError: one is gone.
     """
-    strategy = strategy_of(MULTIWORKER)
-    local = len(strategy.extended.worker_devices)
-    first = local * from_environment().rank
     # One more than it takes: TensorFlow's process ends where all have none.
     words = np.frombuffer(content + bytes(_WORD.itemsize - len(content) % _WORD.itemsize), _WORD)
-
-    def gathered(mine: np.ndarray) -> np.ndarray:
-        def of_replica() -> tf.Tensor:
-            number = tf.distribute.get_replica_context().replica_id_in_sync_group
-            return tf.constant(mine if tf.get_static_value(number) == first else mine[:0])
-
-        return strategy.gather(strategy.run(of_replica), axis=0).numpy()
-
     with raising_lost():
         lengths = gathered(np.array([len(content)])).tolist()
         found = gathered(words).tobytes()
     ends = np.cumsum([length // _WORD.itemsize + 1 for length in lengths]) * _WORD.itemsize
     starts = [0, *ends.tolist()]
     return [found[start : start + n] for start, n in zip(starts, lengths, strict=False)]
+
+
+def gathered(mine: np.ndarray) -> np.ndarray:
+    """Returns the whole numbers of all workers, by rank, for those of this one, `[n]` each."""
+    strategy = strategy_of(MULTIWORKER)
+    # A worker with several devices says it once.
+    first = len(strategy.extended.worker_devices) * from_environment().rank
+    values = strategy.experimental_distribute_values_from_function(
+        lambda context: tf.constant(mine if context.replica_id_in_sync_group == first else mine[:0])
+    )
+    return _gather()(values).numpy()
+
+
+@functools.cache
+def _gather() -> Callable[[tf.Tensor], tf.Tensor]:
+    """Returns a compiled function that gathers the vectors of all replicas."""
+    strategy = strategy_of(MULTIWORKER)
+    return tf.function(lambda values: strategy.gather(values, axis=0), reduce_retracing=True)
 
 
 def barrier() -> None:

@@ -83,7 +83,7 @@ def mirrored() -> tf.distribute.MirroredStrategy:
     """Returns the strategy over this process's GPUs, or over its processor, whole or in parts."""
     processors = tf.config.list_logical_devices("CPU")
     devices = tf.config.list_logical_devices("GPU") if len(processors) == 1 else []
-    # In parts of a processor, what TensorFlow chooses by itself fails within fit's compiled loop.
+    # What TensorFlow chooses by itself for a processor in parts can be had once in a process.
     reduction = None if devices else tf.distribute.ReductionToOneDevice()
     names = [device.name for device in devices or processors]
     return tf.distribute.MirroredStrategy(names, cross_device_ops=reduction)

@@ -84,7 +84,7 @@ def train(
     wing = modes.load(mode)
     config, likelihood = settled(mode, config, table)
     check_test(config, table, test)
-    keeper = shared(keeper, mode, config)
+    keeper = shared(keeper, mode, config, table)
     base_rate_nll = base_rate(likelihood, table)
     with strategies.scope(config):
         state = wing.start(config, likelihood, table)

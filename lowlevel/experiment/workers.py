@@ -7,45 +7,44 @@ from typing import Any
 import tensorflow as tf
 
 from lowlevel.config import MULTIWORKER, Config, differences
+from lowlevel.data import Rows
 from lowlevel.distribution.cluster import from_environment
 from lowlevel.distribution.exchange import exchange
-from lowlevel.experiment.snapshots import Keeper
+from lowlevel.experiment.snapshots import Keeper, identity_of
+from lowlevel.likelihoods import loading
 from lowlevel.packing import packed, unpacked
 from lowlevel.progress import Snapshot
 
 
-def shared(keeper: Keeper | None, mode: str, config: Config) -> Keeper | None:
-    """Returns the keeper of a run, which is one for all workers where there are several."""
+def shared(keeper: Keeper | None, mode: str, config: Config, table: Rows) -> Keeper | None:
+    """Returns the keeper of a run, which is one for all workers where there are several.
+
+    Raises:
+        ValueError: a worker has other settings than the chief, or another kind of table.
+    """
     if config.strategy != MULTIWORKER:
         return keeper
-    return SharedKeeper(keeper, config, {"mode": mode, "tensorflow": tf.__version__})
+    likelihood = identity_of(loading.load(config.likelihood))
+    shape = {"rows' columns": (table.row_shapes, table.names), "rows' number": table.rows}
+    environment = {"mode": mode, "tensorflow": tf.__version__}
+    check_alike({**vars(config), **likelihood, **shape, **environment})
+    return SharedKeeper(keeper)
 
 
 class SharedKeeper:
     """The keeper of a run among several workers: the chief's alone keeps anything."""
 
-    def __init__(
-        self, keeper: Keeper | None, config: Config, environment: Mapping[str, Any]
-    ) -> None:
-        """Takes the chief's keeper, or another worker's, which is left alone.
-
-        Args:
-            keeper: of snapshots, if there is one.
-            config: of the run, settled.
-            environment: what else all workers must have alike, by name.
-        """
-        self.rank = from_environment().rank
-        self.keeper = None if self.rank else keeper
-        self.must_agree = {**vars(config), **environment}
+    def __init__(self, keeper: Keeper | None) -> None:
+        """Takes the chief's keeper, if it has one, or another worker's, which is left alone."""
+        self.keeper = None if from_environment().rank else keeper
 
     def begin(self, identity: Mapping[str, str]) -> Snapshot | None:
         """Returns what the run is to go on from on every worker: what the chief has.
 
         Raises:
-            ValueError: a worker has another run than the chief, or the chief cannot begin.
+            ValueError: a worker has other rows than the chief, or the chief cannot begin.
         """
-        mine = {name: str(value) for name, value in {**self.must_agree, **identity}.items()}
-        check_alike([json.loads(text) for text in exchange(json.dumps(mine).encode())])
+        check_alike(identity)
         snapshot, refusal = None, ""
         if self.keeper:
             try:
@@ -75,9 +74,14 @@ class SharedKeeper:
             self.keeper.give_up(error)
 
 
-def check_alike(workers: list[dict[str, str]]) -> None:
-    """Raises ValueError, on every worker the same, if one has another run than the chief."""
-    chief, *others = workers
+def check_alike(mine: Mapping[str, Any]) -> None:
+    """Raises ValueError, on every worker the same, if one has another run than the chief.
+
+    Args:
+        mine: what makes this worker's run the one that it is, by name.
+    """
+    texts = {name: str(value) for name, value in mine.items()}
+    chief, *others = map(json.loads, exchange(json.dumps(texts).encode()))
     for rank, other in enumerate(others, 1):
         differs = differences(chief, other)
         if differs:
