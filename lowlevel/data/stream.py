@@ -10,7 +10,7 @@ from lowlevel.data.columns import BLOCK_ROWS
 from lowlevel.data.order import Block, ahead, aligned_empty
 from lowlevel.data.row_file import RowFile
 from lowlevel.data.shards import ALL, Portion
-from lowlevel.data.table import Table
+from lowlevel.data.table import EVERY, Table
 from lowlevel.data.windows import make_windows
 
 
@@ -35,16 +35,25 @@ class Stream:
         self.row_bytes = sum(file.row_bytes)
         self.names, self.sample = names, sample
 
-    def row_blocks(self) -> Iterator[tuple[np.ndarray, ...]]:
-        """Yields the columns, `BLOCK_ROWS` rows at a time, in the table's order."""
-        return self._in_turn(slice(None))
+    @property
+    def block_starts(self) -> range:
+        """The first row of each of the `row_blocks`."""
+        return range(0, self.rows, BLOCK_ROWS)
+
+    def row_blocks(self, which: slice = EVERY) -> Iterator[tuple[np.ndarray, ...]]:
+        """Yields the columns, `BLOCK_ROWS` rows at a time, in the table's order.
+
+        Args:
+            which: of the blocks, counted from 0; the others are not read.
+        """
+        return self._in_turn(slice(None), which)
 
     def target_blocks(self) -> Iterator[tuple[np.ndarray, ...]]:
         """Yields the labels and, where there are any, the sample weights, likewise."""
         return self._in_turn(slice(1, None))
 
-    def _in_turn(self, columns: slice) -> Iterator[tuple[np.ndarray, ...]]:
-        starts = range(0, self.rows, BLOCK_ROWS)
+    def _in_turn(self, columns: slice, which: slice = EVERY) -> Iterator[tuple[np.ndarray, ...]]:
+        starts = self.block_starts[which]
         runs = (range(self.rows)[first : first + BLOCK_ROWS] for first in starts)
         return ahead(lambda run: self._file.read([run], columns), runs)
 

@@ -14,6 +14,9 @@ from lowlevel.data.shards import ALL, Portion
 from lowlevel.data.windows import make_windows
 from lowlevel.errors import in_one_line
 
+# Of the blocks of a table.
+EVERY = slice(None)
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Table:
@@ -81,9 +84,18 @@ class Table:
         _check_finite(name, column)
         return column
 
-    def row_blocks(self) -> Iterator[tuple[np.ndarray, ...]]:
-        """Yields the columns, `BLOCK_ROWS` rows at a time, in the table's order."""
-        for first in range(0, self.rows, BLOCK_ROWS):
+    @property
+    def block_starts(self) -> range:
+        """The first row of each of the `row_blocks`."""
+        return range(0, self.rows, BLOCK_ROWS)
+
+    def row_blocks(self, which: slice = EVERY) -> Iterator[tuple[np.ndarray, ...]]:
+        """Yields the columns, `BLOCK_ROWS` rows at a time, in the table's order.
+
+        Args:
+            which: of the blocks, counted from 0.
+        """
+        for first in self.block_starts[which]:
             yield tuple(column[first : first + BLOCK_ROWS] for column in self.columns)
 
     def target_blocks(self) -> Iterator[tuple[np.ndarray, ...]]:

@@ -4,14 +4,17 @@ The order, and with it the bits, depend on the number of shards and not on that 
 which only decide who computes what.
 """
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from lowlevel.config import MULTIWORKER, DistributionSettings
 from lowlevel.data.shards import ALL, Portion, cuts
 from lowlevel.distribution.cluster import from_environment
+from lowlevel.distribution.exchange import gathered
 
 
 class Shards(NamedTuple):
@@ -35,6 +38,35 @@ class Shards(NamedTuple):
     def by_replica(self) -> list[range]:
         """Each replica's shards, by their numbers."""
         return cuts(self.number, self.strategy.num_replicas_in_sync)
+
+    @property
+    def among_workers(self) -> bool:
+        """Whether there are others than this process's."""
+        return isinstance(self.strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+    @property
+    def own(self) -> range:
+        """This process's, by their numbers."""
+        if not self.among_workers:
+            return range(self.number)
+        local = len(self.strategy.extended.worker_devices)
+        first = local * from_environment().rank
+        found = self.by_replica[first : first + local]
+        return range(found[0].start, found[-1].stop)
+
+    def sum_of(self, vectors: Sequence[np.ndarray]) -> np.ndarray:
+        """Returns the sum over all shards of their vectors, `[size]`, one after another.
+
+        It is called outside of `tf.function`, by all workers, who exchange theirs at once.
+
+        Args:
+            vectors: of this process's shards, `[size]` each, in float64.
+        """
+        if not self.among_workers:
+            return functools.reduce(np.add, vectors)
+        # As whole numbers: what is exchanged is bits.
+        words = np.array(vectors, np.float64).view(np.int64).ravel()
+        return functools.reduce(np.add, gathered(words).view(np.float64).reshape(self.number, -1))
 
     def total(self, function: Callable[[int], tf.Tensor], size: int, dtype: str) -> tf.Tensor:
         """Returns the sum over all shards of the vectors that a function gives, `[size]`.
@@ -86,10 +118,7 @@ def portion_of(settings: DistributionSettings) -> Portion:
     if settings.strategy != MULTIWORKER:
         return ALL
     shards = shards_of(settings)
-    local = len(shards.strategy.extended.worker_devices)
-    first = local * from_environment().rank
-    own = shards.by_replica[first : first + local]
-    return Portion(shards.number, range(own[0].start, own[-1].stop))
+    return Portion(shards.number, shards.own)
 
 
 def shards_of(settings: DistributionSettings) -> Shards:

@@ -10,12 +10,14 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from lowlevel.config import Config
+from lowlevel.config import Config, DistributionSettings
 from lowlevel.data import Rows
 from lowlevel.data.columns import BLOCK_ROWS
 from lowlevel.data.summaries import mean_label
+from lowlevel.distribution.sums import shards_of
 from lowlevel.likelihoods import Likelihood
 from lowlevel.module_mode.model import CustomModel
+from lowlevel.module_mode.passes import Share, make_share
 from lowlevel.progress import Progress, State
 from lowlevel.regression import design as designs
 from lowlevel.regression.design import Block, Design, Scaling
@@ -36,6 +38,8 @@ PATIENCE, MANY = 6, 25
 MOST_PASSES_AHEAD = 10
 # Of the intercepts among which the first one is looked for.
 MOST_INTERCEPT, INTERCEPTS = 32.0, 2**14 + 1
+# Nobody shares the rows, and there is one shard.
+ALONE = DistributionSettings()
 
 
 class Objective(NamedTuple):
@@ -62,18 +66,23 @@ class Problem(NamedTuple):
         likelihood: of their labels.
         pull: by coefficient, what its square is multiplied by in the penalty, `[coefficients]`.
         jit_compile: whether XLA compiles the sums.
+        share: what of the rows this process sums over.
     """
 
     design: Design
     likelihood: Likelihood
     pull: np.ndarray
     jit_compile: bool
+    share: Share
 
     def at(self, point: np.ndarray, block: Block | None = None) -> Objective:
         """Returns the objective of one block, or of all rows, in one pass over them."""
-        blocks = self.design.blocks if block is None else (block,)
-        rows = self.design.rows if block is None else block.y.shape[0]
-        sums = total(self.likelihood, blocks, point, self.jit_compile)
+        if block is None:
+            rows = self.design.rows
+            sums = self.share.total(self.likelihood, point, self.jit_compile)
+        else:
+            rows = block.y.shape[0]
+            sums = total(self.likelihood, (block,), point, self.jit_compile)
         nll, gradient, information = sums.nll / rows, sums.gradient / rows, sums.information / rows
         value = nll + float(self.pull @ point**2)
         gradient = gradient + 2 * self.pull * point
@@ -178,7 +187,7 @@ def train(state: State, config: Config, table: Rows, progress: Progress) -> None
     """
     if state.epoch >= config.epochs:
         return
-    problem = make_problem(state.model, config.jit_compile, table)
+    problem = make_problem(state.model, config.jit_compile, table, config)
     optimizer = state.optimizer
     if not optimizer.started:
         optimizer.point.assign(first_point(problem, state.model))
@@ -190,7 +199,7 @@ def train(state: State, config: Config, table: Rows, progress: Progress) -> None
             ways = [optimizer.step.numpy(), optimizer.point.numpy()] if late and not ended else []
             problem.check(found.spectrum, ways)
         set_weights(state.model, problem.design.scaling.to_original(optimizer.point.numpy()))
-        progress.add([float(optimizer.nll)], state, last=ended)
+        progress.add([float(optimizer.nll.numpy())], state, last=ended)
         if progress.stopped:
             return
     advice = (
@@ -204,8 +213,16 @@ def train(state: State, config: Config, table: Rows, progress: Progress) -> None
     )
 
 
-def make_problem(model: CustomModel, jit_compile: bool, table: Rows) -> Problem:
+def make_problem(
+    model: CustomModel, jit_compile: bool, table: Rows, settings: DistributionSettings = ALONE
+) -> Problem:
     """Returns what is to be minimized for a model.
+
+    Args:
+        model: of one predictor, without hidden layers.
+        jit_compile: whether XLA compiles the sums.
+        table: all rows, whichever this process sums over.
+        settings: who shares the passes over the rows, in what shards.
 
     Raises:
         ValueError: there are fewer rows than coefficients, and no penalty.
@@ -213,14 +230,17 @@ def make_problem(model: CustomModel, jit_compile: bool, table: Rows) -> Problem:
     layer = scaling_of(model)
     standardized = model.nn_block is not None
     scaling = layer if standardized else designs.of_first_block(table)
-    design = designs.make_design(table, scaling, table.names)
+    shards = shards_of(settings)
+    # A worker sums over a part of the rows, and looks at all of them where it suspects something.
+    design = designs.make_design(table, scaling, table.names, copied=not shards.among_workers)
     logistic = model.logistic
     # As the loop has it, which takes it through its own dtype.
     l2 = float(tf.cast(logistic.l2, logistic.kernel.dtype))
     pull = np.append(l2 * (layer.scale / design.scaling.scale) ** 2, 0.0)
     if not l2:
         check_rows(design)
-    return Problem(design, logistic.likelihood, pull, jit_compile)
+    share = make_share(shards, design, table)
+    return Problem(design, logistic.likelihood, pull, jit_compile, share)
 
 
 def first_point(problem: Problem, model: CustomModel) -> np.ndarray:

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from lowlevel.data import Rows, Table, moments
 from lowlevel.data.order import aligned_empty
+from lowlevel.data.table import EVERY
 
 # Of columns, in a message.
 MOST_NAMES = 6
@@ -79,7 +80,7 @@ class Design:
 
     Attributes:
         blocks: all rows, in the table's order; made anew in every pass over them where the table
-          does not fit into memory.
+          does not fit into memory, or they are not to be copied.
         scaling: of the columns.
         rows: how many there are.
         weight: the sum of what they count.
@@ -109,7 +110,7 @@ class Design:
 
 @dataclasses.dataclass(frozen=True)
 class Blocks:
-    """A table's rows by a scaling, in blocks.
+    """A table's rows by a scaling, all or some of them, in blocks.
 
     They are cut as the table says and nowhere else, so that sums over the blocks, in their order,
     have the same bits wherever the rows come from.
@@ -117,10 +118,11 @@ class Blocks:
 
     table: Rows
     scaling: Scaling
+    which: slice
 
     def __iter__(self) -> Iterator[Block]:
         """Yields them, made now."""
-        for features, labels, *weights in self.table.row_blocks():
+        for features, labels, *weights in self.table.row_blocks(self.which):
             x = aligned_empty((len(features), self.table.width + 1), np.dtype(np.float64))
             np.subtract(features, self.scaling.center, out=x[:, :-1])
             x[:, :-1] /= self.scaling.scale
@@ -129,11 +131,25 @@ class Blocks:
             yield Block(*map(_tensor, (x, _column(labels), _column(weight))))
 
 
-def make_design(table: Rows, scaling: Scaling, names: Sequence[str] = ()) -> Design:
-    """Returns a table's rows by a scaling, copied once if they are in memory."""
-    blocks = Blocks(table, scaling)
+def make_blocks(table: Rows, scaling: Scaling, which: slice = EVERY) -> Iterable[Block]:
+    """Returns a table's rows, or some blocks of them, copied once if they are in memory."""
+    blocks = Blocks(table, scaling, which)
+    return tuple(blocks) if isinstance(table, Table) else blocks
+
+
+def make_design(
+    table: Rows, scaling: Scaling, names: Sequence[str] = (), copied: bool = True
+) -> Design:
+    """Returns a table's rows by a scaling.
+
+    Args:
+        table: the rows.
+        scaling: of the columns.
+        names: of the columns.
+        copied: whether rows in memory are copied once, and not anew in every pass.
+    """
     return Design(
-        blocks=tuple(blocks) if isinstance(table, Table) else blocks,
+        blocks=make_blocks(table, scaling) if copied else Blocks(table, scaling, EVERY),
         scaling=scaling,
         rows=table.rows,
         weight=sum(float(block[-1].sum(dtype=np.float64)) for block in table.target_blocks())

@@ -24,6 +24,17 @@ class Totals(NamedTuple):
     gradient: np.ndarray
     information: np.ndarray
 
+    @property
+    def packed(self) -> np.ndarray:
+        """All of them in one vector, `[1 + coefficients + coefficients^2]`."""
+        return np.concatenate([[self.nll], self.gradient, self.information.ravel()])
+
+    @classmethod
+    def unpacked(cls, packed: np.ndarray, size: int) -> "Totals":
+        """Returns the totals of a vector, for so many coefficients."""
+        nll, gradient, information = np.split(packed, [1, 1 + size])
+        return cls(float(nll[0]), gradient, information.reshape(size, size))
+
 
 def total(
     likelihood: Likelihood,
