@@ -20,10 +20,11 @@ startup.import_tensorflow()
 
 from lowlevel import experiment  # noqa: E402
 from lowlevel.config import MULTIWORKER, TRAINING_MODES, Config  # noqa: E402
-from lowlevel.data import Rows, Stream, Table, windows  # noqa: E402
+from lowlevel.data import Rows, Stream, Table, stream, windows  # noqa: E402
 from lowlevel.data.row_file import RowFile  # noqa: E402
 from lowlevel.experiment import modes  # noqa: E402
 
+NEWTON = {"optimizer": "newton", "hidden_units": (), "epochs": 25}
 # Rows, dtype, whether they are weighted and whether they are in a file; and what else is set.
 Case = tuple[int, str, bool, bool, dict[str, Any]]
 # 103 and 205 rows leave a short last batch of other sizes than the rest; of two rows, most shards
@@ -34,6 +35,7 @@ CASES: dict[str, Case] = {
     "adam, two rows": (2, "float32", False, False, {"optimizer": "adam"}),
     "adam, a stream, weighted": (205, "float32", True, True, {"optimizer": "adam"}),
     "sgd, a stream of few rows": (3, "float64", False, True, {"optimizer": "sgd"}),
+    "newton, a stream": (205, "float32", True, True, {**NEWTON, "l2": 0.01}),
 }
 
 
@@ -53,8 +55,8 @@ def table_of(case: Case) -> Rows:
 
 def outcome(mode: str, case: Case, **distribution: Any) -> str:
     """Returns a digest of all that a run leaves: weights, optimizer, history and metrics."""
-    # A window is four batches, so that a stream is read in several.
-    windows.WINDOW_BYTES, windows.GROUP_BYTES = 2**11, 2**7
+    # A stream is read in several windows of a few batches, and by Newton's method in blocks.
+    windows.WINDOW_BYTES, windows.GROUP_BYTES, stream.BLOCK_ROWS = 2**11, 2**7, 20
     settings = {"epochs": 3, "batch_size": 20, "learning_rate": 0.1, "activation": "tanh"}
     config = Config(**{**settings, "hidden_units": (6,), **case[-1], **distribution})
     run = experiment.train(mode, config, table_of(case))
@@ -72,6 +74,8 @@ def outcomes(trained: Sequence[str], **distribution: Any) -> dict[str, str]:
         f"{mode}: {name}": outcome(mode, case, **distribution)
         for mode in trained
         for name, case in CASES.items()
+        # Which Keras mode does not have.
+        if mode == "module" or not name.startswith("newton")
     }
 
 
