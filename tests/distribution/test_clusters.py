@@ -6,6 +6,7 @@ The processes are on this machine, and each is a worker.
 import functools
 import json
 import os
+import pathlib
 import socket
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from lowlevel.cli.loopback import clusters
 from tests import cluster_kills
 from tests.conftest import MAIN, ROOT
 from tests.distribution import runs
+from tests.kills import same
 
 # A test that waits longer than that for a process has found one that does not end.
 SECONDS = 120
@@ -119,3 +121,23 @@ def test_workers_that_are_killed_go_on_to_the_same_bits(run: str, data_dir: str)
         [sys.executable, "-m", "tests.cluster_kills", *flags], cwd=ROOT, check=True, timeout=300
     )
     assert run in cluster_kills.RUNS
+
+
+def test_a_run_goes_on_with_another_number_of_workers(
+    data_dir: str, tmp_path: pathlib.Path
+) -> None:
+    common = ["--shards=8", "--optimizer=adam", "--noexport", "--noreport"]
+    flags = [*common, f"--data_dir={data_dir}", f"--output_dir={tmp_path}/shared"]
+    for count, epochs in ((2, 2), (3, 4)):
+        processes = [train(one, *flags, f"--epochs={epochs}") for one in clusters(count)]
+        assert [code for code, _, _ in ends(processes)] == [0] * count
+    alone = [MAIN, *flags, "--epochs=6"]
+    never = [
+        MAIN,
+        *common,
+        f"--data_dir={data_dir}",
+        "--epochs=6",
+        f"--output_dir={tmp_path}/alone",
+    ]
+    assert [code for code, _, _ in ends([begin(alone, {}), begin(never, {})])] == [0, 0]
+    assert same("a run that went on", str(tmp_path / "alone"), str(tmp_path / "shared"))
