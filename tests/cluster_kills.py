@@ -98,6 +98,7 @@ class Cluster:
         self.flags = ("--strategy=multiworker", *flags)
         self.folder = folder
         self.environments = clusters(workers)
+        self.over = False
         self.processes = [self.begin(rank) for rank in range(workers)]
 
     def begin(self, rank: int) -> subprocess.Popen[bytes]:
@@ -115,21 +116,29 @@ class Cluster:
             return False
         self.processes[rank].kill()
         self.processes[rank].wait()
-        self.processes[rank] = self.begin(rank)
+        if (self.folder / "shared" / "manifest.json").exists():
+            # All was written, and whoever starts again would be told so.
+            self.stop()
+        else:
+            self.processes[rank] = self.begin(rank)
         return True
+
+    def stop(self) -> None:
+        """Ends them all."""
+        self.over = True
+        for process in self.processes:
+            process.kill()
 
     def ended(self) -> bool:
         """Whether all have ended; raises RuntimeError if one has failed."""
         codes = [process.poll() for process in self.processes]
         # One that is started when the others are done waits for them in vain.
-        if codes[0] == 0:
-            for process in self.processes:
-                process.kill()
+        if self.over or codes[0] == 0:
+            self.stop()
             return True
         for rank, code in enumerate(codes):
             if code:
-                for process in self.processes:
-                    process.kill()
+                self.stop()
                 raise RuntimeError(
                     f"worker {rank}: {(self.folder / f'shared-{rank}.log').read_text()}"
                 )

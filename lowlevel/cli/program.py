@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import NoReturn
@@ -58,7 +59,10 @@ def begin_again(call: Call) -> NoReturn:
 
     TensorFlow cannot do that in a process that was connected to one.
     """
+    from lowlevel.distribution.strategies import DEADLINE
+
     seconds = call.config.worker_timeout
+    os.environ.setdefault(DEADLINE, str(time.monotonic() + seconds))
     print(f"{program()}: a worker is gone: waits for it, {seconds} seconds", file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()

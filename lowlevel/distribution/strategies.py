@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,9 @@ from lowlevel.errors import LostWorkerError, in_one_line
 
 # With whose other workers this process has met.
 _MET: set[Cluster] = set()
+# When workers that have begun again, since one was gone, give up: of the monotonic clock, in the
+# environment, which outlives them.
+DEADLINE = "LOWLEVEL_WORKER_DEADLINE"
 # Between two looks for a worker that is not there yet, and for one look, in seconds.
 PAUSE, LOOK = 0.1, 1.0
 # What an operation of several workers fails with when one of them is gone.
@@ -126,7 +130,7 @@ def meet(cluster: Cluster, seconds: float) -> None:
     """
     if cluster in _MET:
         return
-    deadline = time.monotonic() + seconds
+    deadline = min(time.monotonic() + seconds, float(os.environ.get(DEADLINE, "inf")))
     for rank, address in enumerate(cluster.addresses):
         if rank != cluster.rank and not listens_by(address, deadline):
             raise ValueError(
@@ -140,13 +144,14 @@ def meet(cluster: Cluster, seconds: float) -> None:
         with raising_lost():
             # It meets the others, and from then on looks every 30 seconds whether they are there.
             extended._start_check_health_thread()
-    except RuntimeError as error:
+    except (RuntimeError, tf.errors.OpError) as error:
         raise ValueError(
             f"worker_timeout: expected all {len(cluster.addresses)} workers to meet within "
-            f"{seconds:g} seconds, got some that listen and do not answer: see that each has the "
+            f"{seconds:g} seconds, got some that do not answer: see that each has the "
             "same cluster in TF_CONFIG, and an index of its own"
         ) from error
     _MET.add(cluster)
+    os.environ.pop(DEADLINE, None)
 
 
 def listens_by(address: str, deadline: float) -> bool:
