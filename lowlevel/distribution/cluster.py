@@ -14,7 +14,8 @@ EXAMPLE = (
     '{"cluster": {"worker": ["10.0.0.1:2222", "10.0.0.2:2222"]}, '
     '"task": {"type": "worker", "index": 0}}'
 )
-_ADDRESS = re.compile(r"\S+:(\d{1,5})")
+# A name, an IPv4 address, or an IPv6 one in brackets; and no port in two spellings.
+_ADDRESS = re.compile(r"(?:[\w.-]+|\[[\w:.%-]+\]):([1-9]\d{0,4})", re.ASCII)
 
 
 class Cluster(NamedTuple):
@@ -41,19 +42,21 @@ def from_environment() -> Cluster:
         raise ValueError(f"{VARIABLE}: expected the cluster, {EXAMPLE} say, got none: set it")
     try:
         content = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _expected("JSON", f"{shortened(text)} ({error})") from error
     if not isinstance(content, dict):
         raise _expected("an object", shortened(text))
     jobs = _jobs(content.get("cluster"))
     task = content.get("task")
-    if not isinstance(task, Mapping) or task.get("type") not in jobs:
+    # A list of the jobs: what JSON has for a type may be what no mapping takes.
+    if not isinstance(task, Mapping) or task.get("type") not in [*jobs]:
         raise _expected(f"a task of a type in the cluster, {' or '.join(jobs)}", task)
     kind, index = task["type"], task.get("index")
     if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < len(jobs[kind]):
         raise _expected(f"a task index from 0 to {len(jobs[kind]) - 1} for {kind}", index)
     addresses = tuple(address for job in JOBS for address in jobs.get(job, ()))
-    if len({*addresses}) < len(addresses):
+    # Names are the same in capitals.
+    if len({*map(str.lower, addresses)}) < len(addresses):
         raise _expected("different addresses", ", ".join(addresses))
     first = 0 if kind == CHIEF else len(jobs.get(CHIEF, ()))
     return Cluster(addresses, first + index)
@@ -71,7 +74,7 @@ def _jobs(cluster: Any) -> dict[str, list[str]]:
             raise _expected(f"a list of addresses for {job}", addresses)
         for address in addresses:
             found = _ADDRESS.fullmatch(address) if isinstance(address, str) else None
-            if not found or not 0 < int(found[1]) < 2**16:
+            if not found or int(found[1]) >= 2**16:
                 raise _expected("addresses as host:port", address)
     if len(cluster.get(CHIEF, [0])) > 1:
         raise _expected("one chief", len(cluster[CHIEF]))
