@@ -6,7 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lowlevel.config import Config, ModelSettings, TrainingSettings
+from lowlevel.config import (
+    KERAS_HOOKS,
+    STRATEGIES,
+    TRAINING_MODES,
+    Config,
+    DistributionSettings,
+    ModelSettings,
+    TrainingSettings,
+)
+from lowlevel.experiment.settling import SHARDS, number_of_shards
 
 REFUSED = [
     ("epochs", 0),
@@ -38,6 +47,14 @@ REFUSED = [
     ("keras_hook", "fit"),
     ("report_every", 0),
     ("threads", -1),
+    ("strategy", "central"),
+    ("strategy", None),
+    ("virtual_devices", 0),
+    ("virtual_devices", 65),
+    ("shards", -1),
+    ("shards", 4097),
+    ("shards", True),
+    ("worker_timeout", 0),
 ]
 
 
@@ -83,6 +100,8 @@ def test_no_field_takes_whatever_it_is_given(field: str) -> None:
         ("l2", 0, 0.0),
         ("standardize", np.True_, True),
         ("dtype", None, None),
+        ("shards", None, None),
+        ("shards", np.int64(0), 0),
     ],
 )
 def test_a_value_in_range_is_brought_to_the_fields_own_type(
@@ -93,8 +112,62 @@ def test_a_value_in_range_is_brought_to_the_fields_own_type(
     assert repr(found) == repr(kept)
 
 
-@pytest.mark.parametrize("group", [Config, ModelSettings, TrainingSettings])
+@pytest.mark.parametrize("group", [Config, ModelSettings, TrainingSettings, DistributionSettings])
 def test_the_docstring_names_every_field(group: type) -> None:
     attributes = group.__doc__.partition("Attributes:")[2]
     for field in dataclasses.fields(group):
         assert f"\n    {field.name}: " in attributes
+
+
+@pytest.mark.parametrize("strategy", ["none", "multiworker"])
+def test_only_a_mirrored_processor_is_split(strategy: str) -> None:
+    assert Config(strategy="mirrored", virtual_devices=2).virtual_devices == 2
+    with pytest.raises(ValueError, match=f"^virtual_devices: .*mirrored, got 2 with {strategy}"):
+        Config(strategy=strategy, virtual_devices=2)
+
+
+@pytest.mark.parametrize("mode", TRAINING_MODES)
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_mode_takes_every_strategy_but_fit_that_of_workers(mode: str, strategy: str) -> None:
+    config = Config(strategy=strategy)
+    if (mode, strategy) != ("keras", "multiworker"):
+        config.check(mode)
+        return
+    with pytest.raises(
+        ValueError, match=r"^strategy: .* got multiworker: .* module mode"
+    ) as caught:
+        config.check(mode)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("settings", [{"shards": 2}, {"strategy": "mirrored"}])
+def test_the_step_that_is_keras_own_takes_no_shards(settings: dict[str, Any]) -> None:
+    own = {"keras_hook": KERAS_HOOKS[1]}
+    with pytest.raises(ValueError, match=r"^keras_hook: expected train_step .* got compute_loss"):
+        Config(**settings, **own).check("keras")
+    # By hand there are no hooks, and without shards either will do.
+    Config(**settings, **own).check("module")
+    Config(**own, shards=1).check("keras")
+
+
+@pytest.mark.parametrize(
+    ("strategy", "shards", "sharded", "cut", "number"),
+    [
+        ("none", None, False, False, 1),
+        ("none", 1, False, False, 1),
+        ("none", 3, True, True, 3),
+        ("mirrored", None, True, False, SHARDS),
+        ("mirrored", 0, True, True, 0),
+        ("mirrored", 1, True, False, 1),
+    ],
+)
+def test_shards_that_are_left_out_follow_from_the_strategy(
+    strategy: str, shards: int | None, sharded: bool, cut: bool, number: int
+) -> None:
+    config = Config(strategy=strategy, shards=shards)
+    assert (config.sharded, config.cuts_batches) == (sharded, cut)
+    assert number_of_shards(config) == number
+
+
+def test_without_a_strategy_there_is_nobody_to_leave_the_sum_to() -> None:
+    assert number_of_shards(Config(shards=0)) == 1

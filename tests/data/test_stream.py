@@ -1,8 +1,11 @@
 """A table in a file is the one in memory: the same rows, in the same order, in bounded memory."""
 
+import dataclasses
 import errno
+import itertools
 import os
 import shutil
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +14,8 @@ import pytest
 from lowlevel.config import Config
 from lowlevel.data import Stream, Table
 from lowlevel.data.row_file import RowFile
+from lowlevel.data.shards import Portion
+from lowlevel.data.stream import picked
 from lowlevel.data.summaries import label_weights, mean_label, moments
 
 
@@ -55,9 +60,10 @@ def test_rows_come_back_as_they_were_written(weighted: bool) -> None:
 
 
 @pytest.mark.usefixtures("small_parts")
-def test_windows_hold_the_rows_of_the_order_in_memory() -> None:
+@pytest.mark.parametrize("shards", [1, 3])
+def test_windows_hold_the_rows_of_the_order_in_memory(shards: int) -> None:
     table = make_table()
-    config = Config(seed=7, batch_size=8, shuffle="window")
+    config = Config(seed=7, batch_size=8, shuffle="window", shards=shards)
     blocks = list(stream_of(table).blocks(config, [range(2, 4)], 2))
     assert len(blocks) > 4
     orders = np.concatenate([b.orders for b in table.blocks(config, [range(2, 4)], 2)])
@@ -71,6 +77,80 @@ def test_the_last_window_of_each_epoch_ends_it() -> None:
     blocks = list(stream_of(make_table()).blocks(Config(batch_size=8), [range(3)], 3))
     count = len(blocks) // 3
     assert [block.ends for block in blocks] == ([False] * (count - 1) + [True]) * 3
+
+
+# Rows, and batches of the first epoch that are left out.
+SHARED = {
+    "many windows": (300, 0),
+    "the middle of an epoch": (300, 7),
+    "a last batch of fewer rows than shards": (203, 0),
+    "fewer rows than shards": (3, 0),
+}
+every_sharing = pytest.mark.parametrize(("rows", "done"), SHARED.values(), ids=SHARED)
+# Of two epochs, each batch in 8 shards; the three workers have 3, 3 and 2 of them.
+CUT, EPOCHS = Config(seed=7, batch_size=20, shards=8), [range(2, 4)]
+IN_MEMORY = dataclasses.replace(CUT, shuffle="window")
+PORTIONS = [Portion(8, range(3)), Portion(8, range(3, 6)), Portion(8, range(6, 8))]
+
+
+@pytest.mark.usefixtures("small_parts")
+@every_sharing
+def test_a_worker_gathers_for_its_shards_what_is_there_in_the_whole_stream(
+    rows: int, done: int
+) -> None:
+    stream = stream_of(make_table(rows))
+    for portion in PORTIONS:
+        parts = stream.blocks(CUT, EPOCHS, 2, done, portion)
+        for whole, part in zip(stream.blocks(CUT, EPOCHS, 2, done), parts, strict=True):
+            assert (part.epochs, part.ends) == (whole.epochs, whole.ends)
+            assert part.orders.shape == whole.orders.shape
+            own = portion.of_rows(whole.orders.shape[1], CUT.batch_size)
+            for column, expected in zip(part.columns, whole.columns, strict=True):
+                assert len(column) == own.sum()
+                np.testing.assert_array_equal(
+                    column[part.orders[0, own]], expected[whole.orders[0, own]], strict=True
+                )
+
+
+@pytest.mark.usefixtures("small_parts")
+@every_sharing
+def test_a_worker_reads_its_own_rows_once_an_epoch_and_no_others(
+    rows: int, done: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    file_read = RowFile.read
+
+    def spy(self: RowFile, runs: Sequence[range], *rest: Any) -> tuple[np.ndarray, ...]:
+        read.extend(number for run in runs for number in run)
+        return file_read(self, runs, *rest)
+
+    table = make_table(rows)
+    stream = stream_of(table)
+    left_out = done * CUT.batch_size
+    (block,) = table.blocks(IN_MEMORY, EPOCHS, 2)
+    counts = np.zeros(rows)
+    monkeypatch.setattr(RowFile, "read", spy)
+    for portion in PORTIONS:
+        read.clear()
+        assert list(stream.blocks(CUT, EPOCHS, 2, done, portion))
+        own = portion.of_rows(rows, CUT.batch_size)
+        expected = [block.orders[0, left_out:][own[left_out:]], block.orders[1, own]]
+        np.testing.assert_array_equal(np.sort(read), np.sort(np.concatenate(expected)))
+        counts += np.bincount(read, minlength=rows)
+    # Those that are left out are read in the second epoch alone.
+    assert np.bincount(counts.astype(int)).tolist() == [0, left_out, rows - left_out]
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 12])
+def test_picked_rows_are_read_in_few_runs_and_found_again(count: int) -> None:
+    runs = [range(40, 44), range(3, 7), range(7, 11)]
+    numbers = np.concatenate([list(run) for run in runs])
+    places = np.random.default_rng(count).permutation(12)[:count]
+    found, order = picked(runs, places)
+    rows = np.array([number for run in found for number in run], int)
+    np.testing.assert_array_equal(rows[order], numbers[places])
+    # Neighbours are one run, also where they come from two.
+    assert all(one.stop != other.start for one, other in itertools.pairwise(found))
 
 
 @pytest.mark.usefixtures("small_parts")

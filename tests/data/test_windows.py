@@ -1,5 +1,7 @@
 """The order by windows: every row once, the same whatever the memory, mixed as far as promised."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -54,6 +56,24 @@ def test_a_row_comes_into_every_window_equally_often() -> None:
     # Four standard deviations of a binomial count.
     expected = epochs / windows.count
     assert np.abs(counts - expected).max() < 4 * np.sqrt(expected * (1 - 1 / windows.count))
+
+
+@every_cut
+@pytest.mark.parametrize("batch", [2, 8])
+def test_with_shards_a_batch_has_the_same_rows_in_the_windows_order(
+    windows: Windows, batch: int
+) -> None:
+    sharded = dataclasses.replace(windows, batch=batch)
+    for number in range(windows.count):
+        plain, found = (one.permutation(3, 5, number) for one in (windows, sharded))
+        ends = range(batch, len(plain), batch)
+        for rows, expected in zip(np.split(found, ends), np.split(plain, ends), strict=True):
+            np.testing.assert_array_equal(rows, np.sort(expected))
+
+
+def test_batches_are_in_the_windows_order_only_if_they_are_cut() -> None:
+    assert make_windows(1000, 100, 32).batch == 1
+    assert make_windows(1000, 100, 32, sharded=True).batch == 32
 
 
 @pytest.mark.parametrize("batch_size", [1, 32, 1000, 10**9])

@@ -133,7 +133,7 @@ def test_what_is_no_cluster_is_one_line_of_what_is_wrong(
         "one:-1",
         "one: 2222",
         "one:2222\n",
-        # One port would have two spellings, and a number more digits than ten.
+        # A port has one spelling, of the digits that a keyboard has.
         "one:02222",
         "one:\u0968\u0968",
         # Of what numbers is the port?
@@ -153,7 +153,7 @@ def test_what_is_no_address_is_refused(address: Any, cluster_of: Callable) -> No
 
 def assert_refused(text: str, said: str, cluster_of: Callable) -> None:
     """Fails unless a variable is refused in one line, which says how it should be."""
-    with pytest.raises(ValueError, match="^TF_CONFIG: expected ") as caught:
+    with pytest.raises(ValueError, match=r"^TF_CONFIG: expected ") as caught:
         cluster_of(text)
     assert type(caught.value) is ValueError
     message = str(caught.value)
@@ -164,5 +164,5 @@ def assert_refused(text: str, said: str, cluster_of: Callable) -> None:
 
 def test_without_the_variable_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TF_CONFIG", raising=False)
-    with pytest.raises(ValueError, match="^TF_CONFIG: expected the cluster, .* got none: set it$"):
+    with pytest.raises(ValueError, match=r"^TF_CONFIG: expected the cluster, .* got none: set it$"):
         from_environment()
