@@ -1,7 +1,7 @@
 """A batch in shards: the run of whole batches but for rounding, to bits that nobody changes."""
 
 import pathlib
-from collections.abc import Sequence
+import re
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,9 @@ import pytest
 from lowlevel import experiment
 from lowlevel.config import OPTIMIZERS, Config
 from lowlevel.experiment import Run
-from lowlevel.progress import Epoch, Observer, State
 from lowlevel.storage.checkpoints import Checkpoints
 from tests import wings
+from tests.storage.stopping import Stopped
 from tests.wings import both_modes
 
 # Both sides compute in float64, and add up a dozen terms of size 1 in orders of their own.
@@ -98,46 +98,37 @@ def test_xla_compiles_shards_to_the_same_weights(mode: str) -> None:
     assert_close(compiled, plain, ROUNDING)
 
 
-def interrupt(epochs: Sequence[Epoch], state: State) -> None:
-    """Stops a run after its second epoch."""
-    if state.epoch == 2:
-        raise KeyboardInterrupt
+def train(mode: str, keeper: Checkpoints, **settings: Any) -> Run:
+    """A run on the weighted table, whose batches come by windows, that a keeper sees."""
+    config = Config(**SETTINGS, optimizer="adam", shuffle="window", **settings)
+    try:
+        return experiment.train(mode, config, TABLE, keeper=keeper)
+    finally:
+        keeper.close()
 
 
 @pytest.mark.parametrize(
     ("mode", "strategies"), wings.sampled([("none", "mirrored"), ("mirrored", "none")])
 )
 def test_a_stopped_run_goes_on_under_another_strategy_to_the_same_bits(
-    mode: str, strategies: tuple[str, str], tmp_path: pathlib.Path
+    mode: str,
+    strategies: tuple[str, str],
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def train(strategy: str, *observers: Observer) -> Run:
-        """A run that begins where the last one has stopped."""
-        config = Config(**SETTINGS, optimizer="adam", shards=8, strategy=strategy)
-        keeper = Checkpoints(str(tmp_path / "run"), every="1", say=said.append)
-        try:
-            return experiment.train(mode, config, TABLE, observers, keeper=keeper)
-        finally:
-            keeper.close()
-
-    said: list[str] = []
+    # Of an epoch's three steps: a run is seen in the middle of one, in either mode.
+    monkeypatch.setattr("lowlevel.progress.MOST_STEPS", 2)
+    folder, said = str(tmp_path / "run"), list[str]()
     first, second = strategies
     with pytest.raises(KeyboardInterrupt):
-        train(first, interrupt)
-    assert said == []
-    found = train(second)
-    assert said[0].startswith("goes on after epoch 2")
-    assert_same(found, trained(mode, optimizer="adam", shards=8))
+        train(mode, Stopped(5, folder), shards=8, strategy=first)
+    found = train(mode, Checkpoints(folder, say=said.append), shards=8, strategy=second)
+    assert re.fullmatch("goes on after epoch [12], batch 2 of the next", *said)
+    assert_same(found, trained(mode, optimizer="adam", shards=8, shuffle="window"))
 
 
 def test_a_run_in_other_shards_is_another_run(tmp_path: pathlib.Path) -> None:
-    def train(shards: int) -> None:
-        """A run of few epochs."""
-        keeper = Checkpoints(str(tmp_path / "run"))
-        try:
-            experiment.train("module", Config(**SETTINGS, shards=shards), TABLE, keeper=keeper)
-        finally:
-            keeper.close()
-
-    train(8)
+    folder = str(tmp_path / "run")
+    train("module", Checkpoints(folder), shards=8)
     with pytest.raises(ValueError, match="shards=8 in place of 4"):
-        train(4)
+        train("module", Checkpoints(folder), shards=4)

@@ -34,6 +34,7 @@ CONFIGS = {
     "xla, a batch longer than a window": Config(
         epochs=3, batch_size=150, shuffle="window", jit_compile=True
     ),
+    "in shards": Config(epochs=3, batch_size=16, shuffle="window", shards=5),
     "without hidden layers": Config(epochs=3, batch_size=16, shuffle="window", hidden_units=()),
 }
 

@@ -16,13 +16,13 @@ from lowlevel.config import Config
 from lowlevel.data import Rows, Stream, Table
 from lowlevel.data.row_file import RowFile
 from lowlevel.experiment import Run
-from lowlevel.progress import Snapshot, State
+from lowlevel.progress import State
 from lowlevel.storage.checkpoints import Checkpoints
 from tests import wings
+from tests.storage.stopping import ALWAYS, Stopped
 
 TABLE = wings.small_table(rows=203)
 TEST = wings.small_table(rows=50)
-ALWAYS = "0.0000001s"
 
 
 @pytest.fixture(autouse=True)
@@ -38,22 +38,6 @@ def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
 def folder(tmp_path: pathlib.Path) -> str:
     """Of a run."""
     return str(tmp_path / "run")
-
-
-class Stopped(Checkpoints):
-    """Checkpoints of a run that is interrupted when its state has been seen so many times."""
-
-    def __init__(self, after: int, folder: str, **options: Any) -> None:
-        """Keeps after how many."""
-        super().__init__(folder, **{"every": ALWAYS, **options})
-        self.left = after
-
-    def see(self, take: Callable[[], Snapshot], epoch: int, whole: bool, reported: bool) -> None:
-        """Sees it, and interrupts."""
-        super().see(take, epoch, whole, reported)
-        self.left -= 1
-        if not self.left:
-            raise KeyboardInterrupt
 
 
 def stream_of(table: Table) -> Stream:
