@@ -135,7 +135,7 @@ def test_what_is_no_cluster_is_one_line_of_what_is_wrong(
         "one:2222\n",
         # A port has one spelling, of the digits that a keyboard has.
         "one:02222",
-        "one:\u0968\u0968",
+        "one:2\u0968",
         # Of what numbers is the port?
         "::1:2222",
         "one,three:2222",
