@@ -100,6 +100,8 @@ class Progress:
         self.stopped = False
         # Sees the state whenever it is whole, within an epoch as well.
         self.watch: Callable[[State], None] | None = None
+        # What the observers are shown of the state, where that is not as they know it.
+        self.view: Callable[[State], State] = lambda state: state
         self.start = time.perf_counter()
 
     def next_report(self, epoch: int) -> int:
@@ -140,8 +142,9 @@ class Progress:
             follow(self.history[-1])
         self.stopped |= last
         if last or state.epoch >= due:
+            seen = self.view(state)
             for observe in self.observers:
-                observe(self.history[self.shown :], state)
+                observe(self.history[self.shown :], seen)
             self.shown = len(self.history)
         if len(losses):
             self.start = time.perf_counter()

@@ -89,6 +89,8 @@ def train(
     with strategies.scope(config):
         state = wing.start(config, likelihood, table)
     progress = Progress(config, observers, followers)
+    if config.sharded:
+        progress.view = undistributed(wing, config, likelihood, table)
     stopping = EarlyStopping(wing, progress, test, mean_loss) if config.patience and test else None
     if stopping:
         progress.observers = (*progress.observers, stopping)
@@ -96,10 +98,9 @@ def train(
     with keeping(keeper, course, config, table, test):
         train_on(course, config, table)
         end = course.take() if keeper else None
+        state = progress.view(state)
         if stopping:
             stopping.restore(state)
-        if config.distributed:
-            state = undistributed(wing, state, config, likelihood, table)
         found = evaluate(wing, state.model, likelihood, table)
         if keeper and end:
             keeper.finish(end)
@@ -129,15 +130,22 @@ def train_on(course: Course, config: Config, table: Rows) -> None:
 
 
 def undistributed(
-    wing: modes.Mode, state: State, config: Config, likelihood: Likelihood, table: Rows
-) -> State:
-    """Returns a state like another, whose variables are on no more devices than one."""
+    wing: modes.Mode, config: Config, likelihood: Likelihood, table: Rows
+) -> Callable[[State], State]:
+    """Returns a function that gives a state like another, of a plain model on one device.
+
+    It is always the same one, brought up to date.
+    """
     alone = dataclasses.replace(config, strategy=NO_STRATEGY, virtual_devices=1, shards=1)
     made = wing.start(alone, likelihood, table)
-    values = wing.named_variables(state)
-    for name, variable in wing.named_variables(made).items():
-        variable.assign(values[name].numpy())
-    return dataclasses.replace(state, model=made.model, optimizer=made.optimizer)
+
+    def view(state: State) -> State:
+        values = wing.named_variables(state)
+        for name, variable in wing.named_variables(made).items():
+            variable.assign(values[name].numpy())
+        return dataclasses.replace(state, model=made.model, optimizer=made.optimizer)
+
+    return view
 
 
 def evaluate(wing: modes.Mode, model: Any, likelihood: Likelihood, table: Rows) -> dict[str, float]:
