@@ -89,8 +89,7 @@ def train(
     with strategies.scope(config):
         state = wing.start(config, likelihood, table)
     progress = Progress(config, observers, followers)
-    if config.sharded:
-        progress.view = undistributed(wing, config, likelihood, table)
+    progress.view = undistributed(wing, config, likelihood, table)
     stopping = EarlyStopping(wing, progress, test, mean_loss) if config.patience and test else None
     if stopping:
         progress.observers = (*progress.observers, stopping)
@@ -134,8 +133,10 @@ def undistributed(
 ) -> Callable[[State], State]:
     """Returns a function that gives a state like another, of a plain model on one device.
 
-    It is always the same one, brought up to date.
+    It is always the same one, brought up to date; where nothing is shared, the state itself.
     """
+    if not config.sharded:
+        return lambda state: state
     alone = dataclasses.replace(config, strategy=NO_STRATEGY, virtual_devices=1, shards=1)
     made = wing.start(alone, likelihood, table)
 
