@@ -2,11 +2,12 @@
 
     python benchmarks/distribution.py --repeats=3
 
-Each process computes in one thread, so that two workers have two processors. Times include what
-the workers exchange, and neither tracing nor the first epoch.
+Each process has one processor of its own, so that two workers have two. Times include what the
+workers exchange, and neither tracing nor the first epoch.
 """
 
 import argparse
+import functools
 import json
 import os
 import pathlib
@@ -69,8 +70,9 @@ def run(problem: str, way: str) -> list[float]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=functools.partial(os.sched_setaffinity, 0, {processor}),
         )
-        for environment in environments
+        for processor, environment in zip(os.sched_getaffinity(0), environments, strict=False)
     ]
     outputs = [worker.communicate() for worker in workers]
     for worker, (_, errors) in zip(workers, outputs, strict=True):
@@ -85,9 +87,7 @@ def time_steps(problem: str, way: str) -> Sequence[float]:
 
     columns, units, batch_size, steps = PROBLEMS[problem]
     settings, _ = WAYS[way]
-    config = lowlevel.Config(
-        hidden_units=units, batch_size=batch_size, epochs=EPOCHS, threads=1, **settings
-    )
+    config = lowlevel.Config(hidden_units=units, batch_size=batch_size, epochs=EPOCHS, **settings)
     from lowlevel.distribution import strategies
 
     strategies.start(config)

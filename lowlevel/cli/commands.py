@@ -9,7 +9,7 @@ from lowlevel import startup
 from lowlevel.cli import output, predict, reports, tensorboard
 from lowlevel.cli.flags import PREDICT, Call
 from lowlevel.cli.progress_bar import Bar
-from lowlevel.config import MULTIWORKER, NEVER, TRAINING_MODES, Config
+from lowlevel.config import MULTIWORKER, NEVER, TRAINING_MODES
 from lowlevel.distribution import cluster
 from lowlevel.errors import LostWorkerError, in_one_line
 from lowlevel.storage import checkpoints, event_files, run_folder
@@ -28,11 +28,10 @@ def execute(call: Call) -> int:
     """
     if call.mode == PREDICT:
         return predict.execute(call)
-    if call.config.distributed and call.mode not in (*TRAINING_MODES, "compare"):
+    if call.config.distributed and not trained(call):
         raise ValueError("--strategy: expected with a --mode that trains, got it without")
-    for mode in TRAINING_MODES:
-        if call.mode in (mode, "compare"):
-            call.config.check(mode)
+    for mode in trained(call):
+        call.config.check(mode)
     rank = cluster.from_environment().rank if call.config.strategy == MULTIWORKER else 0
     if rank:
         # What a run leaves, the chief does.
@@ -45,11 +44,10 @@ def execute(call: Call) -> int:
     startup.import_tensorflow()
     # Those that the run was begun with, if it is to go on: the last bits depend on them.
     threads_before = before.get("environment", {}).get("threads", 0)
-    config = dataclasses.replace(call.config, threads=call.config.threads or threads_before)
-    if call.mode == "check":
-        startup.start_devices(config.threads)
-    else:
-        start(config)
+    from lowlevel.distribution import strategies
+
+    threads = call.config.threads or threads_before
+    strategies.start(dataclasses.replace(call.config, threads=threads))
     try:
         return check(call) if call.mode == "check" else train(call, rank)
     except (ValueError, LostWorkerError):
@@ -72,11 +70,11 @@ def latest_facts(call: Call) -> dict[str, Any]:
     return checkpoints.latest_facts(call.output_dir, call.overwrite)
 
 
-def start(config: Config) -> None:
-    """Starts TensorFlow's devices, and waits for the other workers where there are any."""
-    from lowlevel.distribution import strategies
-
-    strategies.start(config)
+def trained(call: Call) -> tuple[str, ...]:
+    """Returns the modes that a command trains in."""
+    if call.mode == "compare":
+        return TRAINING_MODES
+    return (call.mode,) if call.mode in TRAINING_MODES else ()
 
 
 def train(call: Call, rank: int = 0) -> int:
@@ -93,8 +91,7 @@ def train(call: Call, rank: int = 0) -> int:
     if call.data.cost and not (call.data.holdout or call.data.test):
         raise ValueError("cost: expected with holdout or test, got it without rows to judge by")
     likelihood = loading.load(call.config.likelihood)
-    trained = TRAINING_MODES if call.mode == "compare" else (call.mode,)
-    for mode in trained:
+    for mode in trained(call):
         modes.load(mode)
     found = tables.load(call.data, call.config, likelihood, call.data_dir)
     if found.test is not None:
@@ -104,7 +101,7 @@ def train(call: Call, rank: int = 0) -> int:
         # Those of the layers, and each column's moments.
         weights = call.config.count_weights(columns) + 2 * columns
         needed = run_folder.bytes_needed(call.config, weights, call.export, call.report)
-        run_folder.check_room(call.output_dir, needed * len(trained))
+        run_folder.check_room(call.output_dir, needed * len(trained(call)))
     if rank:
         return train_as_worker(call, found, rank)
     output.show_tables(found, call.mode)

@@ -63,9 +63,8 @@ def begin_again(call: Call) -> NoReturn:
 
     seconds = call.config.worker_timeout
     os.environ.setdefault(DEADLINE, str(time.monotonic() + seconds))
-    print(f"{program()}: a worker is gone: waits for it, {seconds} seconds", file=sys.stderr)
     sys.stdout.flush()
-    sys.stderr.flush()
+    say(f"a worker is gone: waits for it, {seconds} seconds")
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
@@ -106,9 +105,14 @@ def end(message: str, code: int = 1) -> NoReturn:
         if not isinstance(error, BrokenPipeError):
             message = message or _not_written(error)
     if message:
-        with contextlib.suppress(OSError, ValueError):
-            print(f"{program()}: {message}", file=sys.stderr, flush=True)
+        say(message)
     sys.exit(code)
+
+
+def say(message: str) -> None:
+    """Writes one line to standard error, if that can be written to."""
+    with contextlib.suppress(OSError, ValueError):
+        print(f"{program()}: {message}", file=sys.stderr, flush=True)
 
 
 def _not_written(error: Exception) -> str:

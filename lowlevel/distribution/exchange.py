@@ -6,9 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from lowlevel.config import MULTIWORKER
-from lowlevel.distribution.cluster import from_environment
-from lowlevel.distribution.strategies import raising_lost, strategy_of
+from lowlevel.distribution.strategies import connected, first_replica, raising_lost
 
 _WORD = np.dtype(np.int64)
 
@@ -31,10 +29,9 @@ def exchange(content: bytes) -> list[bytes]:
 
 def gathered(mine: np.ndarray) -> np.ndarray:
     """Returns the whole numbers of all workers, by rank, for those of this one, `[n]` each."""
-    strategy = strategy_of(MULTIWORKER)
     # A worker with several devices says it once.
-    first = len(strategy.extended.worker_devices) * from_environment().rank
-    values = strategy.experimental_distribute_values_from_function(
+    first = first_replica()
+    values = connected().experimental_distribute_values_from_function(
         lambda context: tf.constant(mine if context.replica_id_in_sync_group == first else mine[:0])
     )
     return _gather()(values).numpy()
@@ -43,7 +40,7 @@ def gathered(mine: np.ndarray) -> np.ndarray:
 @functools.cache
 def _gather() -> Callable[[tf.Tensor], tf.Tensor]:
     """Returns a compiled function that gathers the vectors of all replicas."""
-    strategy = strategy_of(MULTIWORKER)
+    strategy = connected()
     return tf.function(lambda values: strategy.gather(values, axis=0), reduce_retracing=True)
 
 

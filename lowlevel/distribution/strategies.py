@@ -13,7 +13,7 @@ from tensorflow.python.distribute import collective_all_reduce_strategy
 from tensorflow.python.eager import context
 
 from lowlevel import startup
-from lowlevel.config import MIRRORED, MULTIWORKER, NO_STRATEGY, Config
+from lowlevel.config import MULTIWORKER, Config
 from lowlevel.distribution.cluster import Cluster, from_environment
 from lowlevel.errors import LostWorkerError, in_one_line
 
@@ -46,9 +46,9 @@ def start(config: Config) -> int:
     """
     if config.strategy != MULTIWORKER:
         return startup.start_devices(config.threads, config.virtual_devices)
+    # One that is not as it should be is told before anything starts.
     cluster = from_environment()
-    connect = functools.partial(connected, cluster)
-    threads = startup.start_devices(config.threads, config.virtual_devices, connect)
+    threads = startup.start_devices(config.threads, config.virtual_devices, connected)
     meet(cluster, config.worker_timeout)
     return threads
 
@@ -59,9 +59,16 @@ def scope(config: Config) -> Iterator[None]:
     if not config.distributed:
         yield
         return
-    strategy = strategy_of(config.strategy)
-    with strategy.scope(), tf.variable_creator_scope(_of_first_replica), raising_lost():
+    among_workers = config.strategy == MULTIWORKER
+    strategy = connected() if among_workers else mirrored()
+    lost = raising_lost() if among_workers else contextlib.nullcontext()
+    with strategy.scope(), tf.variable_creator_scope(_of_first_replica), lost:
         yield
+
+
+def first_replica() -> int:
+    """Returns the number of this worker's first replica among those of all workers."""
+    return len(connected().extended.worker_devices) * from_environment().rank
 
 
 @contextlib.contextmanager
@@ -74,15 +81,6 @@ def raising_lost() -> Iterator[None]:
 
 
 @functools.cache
-def strategy_of(kind: str) -> tf.distribute.Strategy:
-    """Returns a strategy over this process's devices, one for all runs."""
-    if kind == MIRRORED:
-        return mirrored()
-    if kind == NO_STRATEGY:
-        return tf.distribute.get_strategy()
-    return connected(from_environment())
-
-
 def mirrored() -> tf.distribute.MirroredStrategy:
     """Returns the strategy over this process's GPUs, or over its processor, whole or in parts."""
     processors = tf.config.list_logical_devices("CPU")
@@ -94,8 +92,8 @@ def mirrored() -> tf.distribute.MirroredStrategy:
 
 
 @functools.cache
-def connected(cluster: Cluster) -> tf.distribute.MultiWorkerMirroredStrategy:
-    """Returns the strategy of a cluster, which may not be there yet.
+def connected() -> tf.distribute.MultiWorkerMirroredStrategy:
+    """Returns the strategy of this process's cluster, whose others may not be there yet.
 
     Raises:
         ValueError: the worker's port is taken, or TensorFlow is in use already.
@@ -111,8 +109,9 @@ def connected(cluster: Cluster) -> tf.distribute.MultiWorkerMirroredStrategy:
         return tf.distribute.MultiWorkerMirroredStrategy()
     except tf.errors.OpError as error:
         raise ValueError(
-            f"TF_CONFIG: expected a free port for this worker, {cluster.address}, got one that "
-            "cannot be listened on: end the program that has it, or name another in all workers'"
+            "TF_CONFIG: expected a free port for this worker, "
+            f"{from_environment().address}, got one that cannot be listened on: end the program "
+            "that has it, or name another in all workers'"
         ) from error
     except RuntimeError as error:
         raise ValueError(
@@ -138,7 +137,7 @@ def meet(cluster: Cluster, seconds: float) -> None:
                 "got none: start it, and this one again; a run that has begun goes on from its "
                 "last checkpoint"
             )
-    extended: Any = connected(cluster).extended
+    extended: Any = connected().extended
     extended._check_health_initial_timeout = max(1, round(deadline - time.monotonic()))
     try:
         with raising_lost():

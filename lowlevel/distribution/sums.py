@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from lowlevel.config import MULTIWORKER, DistributionSettings
+from lowlevel.config import DistributionSettings
 from lowlevel.data.shards import ALL, Portion, cuts
-from lowlevel.distribution.cluster import from_environment
 from lowlevel.distribution.exchange import gathered
+from lowlevel.distribution.strategies import first_replica
 
 
 class Shards(NamedTuple):
@@ -49,9 +49,8 @@ class Shards(NamedTuple):
         """This process's, by their numbers."""
         if not self.among_workers:
             return range(self.number)
-        local = len(self.strategy.extended.worker_devices)
-        first = local * from_environment().rank
-        found = self.by_replica[first : first + local]
+        first = first_replica()
+        found = self.by_replica[first : first + len(self.strategy.extended.worker_devices)]
         return range(found[0].start, found[-1].stop)
 
     def sum_of(self, vectors: Sequence[np.ndarray]) -> np.ndarray:
@@ -115,10 +114,8 @@ class Shards(NamedTuple):
 
 def portion_of(settings: DistributionSettings) -> Portion:
     """Returns what this process has of each batch, in the strategy in whose scope it is called."""
-    if settings.strategy != MULTIWORKER:
-        return ALL
     shards = shards_of(settings)
-    return Portion(shards.number, shards.own)
+    return Portion(shards.number, shards.own) if shards.among_workers else ALL
 
 
 def shards_of(settings: DistributionSettings) -> Shards:

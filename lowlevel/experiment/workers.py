@@ -52,9 +52,10 @@ class SharedKeeper:
             except ValueError as error:
                 refusal = str(error)
         told = refusal.encode() or (packed(snapshot) if snapshot else b"")
-        kind, *_ = exchange(b"refused" if refusal else b"begins")
-        content, *_ = exchange(told)
-        if kind == b"refused":
+        # The first byte says which of them it is.
+        chief, *_ = exchange(bytes([bool(refusal)]) + told)
+        refused, content = chief[0], chief[1:]
+        if refused:
             raise ValueError(content.decode())
         return unpacked(content) if content else None
 
